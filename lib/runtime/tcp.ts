@@ -1,0 +1,312 @@
+import net from "node:net";
+import { runtime } from "./runtime.ts";
+
+/**
+ * A TCP connection whose `write` takes everything it is given and keeps the rest; the owner must stop writing when it
+ * returns false until `drain`, so that what is kept stays small. Half-close is kept: `end()` sends our FIN, `handlers.end`
+ * is the peer's.
+ */
+export interface TcpSocket {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** The operating system's descriptor, where the runtime tells it (Bun). */
+  readonly fd: number | undefined;
+  handlers: TcpHandlers;
+  write(bytes: Uint8Array): boolean;
+  /** FIN once all that was written has gone out. */
+  end(): void;
+  /** Closes at once, dropping what waits. */
+  destroy(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** Bytes given to `data` belong to the receiver. `close` comes once, last. */
+export interface TcpHandlers {
+  data?(bytes: Uint8Array): void;
+  drain?(): void;
+  end?(): void;
+  close?(error?: Error): void;
+}
+
+export interface TcpListener {
+  readonly port: number;
+  stop(): void;
+}
+
+/**
+ * Listens; each connection arrives paused, so that the owner can connect onwards before it reads.
+ * @throws {Error} with `code` "EADDRINUSE", "EADDRNOTAVAIL" or "EACCES".
+ *
+ * @example
+ * const echo = await listenTcp({ hostname: "127.0.0.1", port: 0 }, (socket) => {
+ *   socket.handlers = { data: (bytes) => socket.write(bytes), end: () => socket.end() };
+ *   socket.resume();
+ * });
+ */
+export async function listenTcp(
+  address: { hostname: string; port: number },
+  accept: (socket: TcpSocket) => void,
+): Promise<TcpListener> {
+  if (runtime !== "bun") return listenNode(address, accept);
+  const listener = Bun.listen<BunSocket | undefined>({
+    ...address,
+    allowHalfOpen: true,
+    socket: {
+      ...bunHandlers,
+      open(raw) {
+        raw.pause();
+        raw.data = new BunSocket(raw);
+        accept(raw.data);
+      },
+    },
+  });
+  return { port: listener.port, stop: () => listener.stop(false) };
+}
+
+/**
+ * Connects to an IP literal or a name; resolves when connected, paused.
+ * @throws {Error} with `code` "ECONNREFUSED", "ETIMEDOUT", ... and "ABORT_ERR" when `signal` fires first.
+ */
+export async function connectTcp(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
+  signal.throwIfAborted();
+  return runtime === "bun" ? connectBun(address, signal) : connectNode(address, signal);
+}
+
+type RawBun = Bun.Socket<BunSocket | undefined>;
+
+class BunSocket implements TcpSocket {
+  handlers: TcpHandlers = {};
+  readonly #raw: RawBun;
+  #kept: Uint8Array[] = [];
+  #ending = false;
+  #sentFin = false;
+  #gotFin = false;
+  #open = true;
+
+  constructor(raw: RawBun) {
+    this.#raw = raw;
+  }
+
+  get remoteAddress(): string {
+    return this.#raw.remoteAddress ?? "";
+  }
+  get remotePort(): number {
+    return this.#raw.remotePort ?? 0;
+  }
+  get localAddress(): string {
+    return this.#raw.localAddress ?? "";
+  }
+  get localPort(): number {
+    return this.#raw.localPort ?? 0;
+  }
+  get fd(): number | undefined {
+    return (this.#raw as unknown as { fd?: number }).fd;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (!this.#open || this.#ending) return true;
+    if (this.#kept.length > 0) {
+      this.#kept.push(bytes);
+      return false;
+    }
+    const sent = Math.max(0, this.#raw.write(bytes));
+    if (sent === bytes.byteLength) return true;
+    this.#kept.push(bytes.subarray(sent));
+    return false;
+  }
+
+  end(): void {
+    this.#ending = true;
+    this.#finish();
+  }
+
+  destroy(): void {
+    this.#kept = [];
+    if (this.#open) this.#raw.terminate();
+  }
+
+  pause(): void {
+    if (this.#open) this.#raw.pause();
+  }
+
+  resume(): void {
+    if (this.#open) this.#raw.resume();
+  }
+
+  onDrain(): void {
+    while (this.#kept.length > 0) {
+      const first = this.#kept[0] as Uint8Array;
+      const sent = Math.max(0, this.#raw.write(first));
+      if (sent < first.byteLength) {
+        if (sent > 0) this.#kept[0] = first.subarray(sent);
+        return;
+      }
+      this.#kept.shift();
+    }
+    if (this.#ending) this.#finish();
+    else this.handlers.drain?.();
+  }
+
+  onEnd(): void {
+    this.#gotFin = true;
+    this.handlers.end?.();
+    if (this.#sentFin) this.#raw.end();
+  }
+
+  onClose(error?: Error): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#kept = [];
+    // Once our FIN is out, Bun reports the peer's FIN as the close alone.
+    if (this.#sentFin && !this.#gotFin && !error) this.handlers.end?.();
+    this.handlers.close?.(error);
+  }
+
+  #finish(): void {
+    if (this.#sentFin || !this.#open || this.#kept.length > 0) return;
+    this.#sentFin = true;
+    if (this.#gotFin) this.#raw.end();
+    else this.#raw.shutdown();
+  }
+}
+
+const bunHandlers = {
+  // Bun reuses its receive buffer only after this returns, and hands out a copy: the bytes may be kept.
+  data(raw: RawBun, bytes: Uint8Array) {
+    raw.data?.handlers.data?.(bytes);
+  },
+  drain(raw: RawBun) {
+    raw.data?.onDrain();
+  },
+  end(raw: RawBun) {
+    raw.data?.onEnd();
+  },
+  close(raw: RawBun, error?: Error) {
+    raw.data?.onClose(error ?? undefined);
+  },
+  error(raw: RawBun, error: Error) {
+    raw.data?.onClose(error);
+    raw.terminate();
+  },
+};
+
+function connectBun(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    const settle = () => signal.removeEventListener("abort", abort);
+    Bun.connect<BunSocket | undefined>({
+      ...address,
+      allowHalfOpen: true,
+      data: undefined,
+      socket: {
+        ...bunHandlers,
+        open(raw) {
+          settle();
+          if (signal.aborted) {
+            raw.terminate();
+            return;
+          }
+          raw.pause();
+          raw.data = new BunSocket(raw);
+          resolve(raw.data);
+        },
+        connectError(_raw, error) {
+          settle();
+          reject(error);
+        },
+      },
+    }).catch((error: unknown) => {
+      settle();
+      reject(error);
+    });
+  });
+}
+
+class NodeSocket implements TcpSocket {
+  handlers: TcpHandlers = {};
+  readonly fd = undefined;
+  readonly #raw: net.Socket;
+
+  constructor(raw: net.Socket) {
+    this.#raw = raw;
+    let failure: Error | undefined;
+    raw.on("data", (bytes: Uint8Array) => this.handlers.data?.(bytes));
+    raw.pause();
+    raw.on("drain", () => this.handlers.drain?.());
+    raw.on("end", () => this.handlers.end?.());
+    raw.on("error", (error) => {
+      failure = error;
+    });
+    raw.on("close", () => this.handlers.close?.(failure));
+  }
+
+  get remoteAddress(): string {
+    return this.#raw.remoteAddress ?? "";
+  }
+  get remotePort(): number {
+    return this.#raw.remotePort ?? 0;
+  }
+  get localAddress(): string {
+    return this.#raw.localAddress ?? "";
+  }
+  get localPort(): number {
+    return this.#raw.localPort ?? 0;
+  }
+  write(bytes: Uint8Array): boolean {
+    return this.#raw.destroyed || this.#raw.write(bytes);
+  }
+  end(): void {
+    this.#raw.end();
+  }
+  destroy(): void {
+    this.#raw.destroy();
+  }
+  pause(): void {
+    this.#raw.pause();
+  }
+  resume(): void {
+    this.#raw.resume();
+  }
+}
+
+function listenNode(
+  address: { hostname: string; port: number },
+  accept: (socket: TcpSocket) => void,
+): Promise<TcpListener> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (raw) =>
+      accept(new NodeSocket(raw)),
+    );
+    server.once("error", reject);
+    server.listen(address.port, address.hostname, () => {
+      const bound = server.address();
+      resolve({
+        port: typeof bound === "object" && bound ? bound.port : address.port,
+        stop: () => server.close(),
+      });
+    });
+  });
+}
+
+function connectNode(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
+  return new Promise((resolve, reject) => {
+    const raw = net.connect({ host: address.hostname, port: address.port, allowHalfOpen: true });
+    const abort = () => {
+      raw.destroy();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    raw.once("error", (error) => {
+      signal.removeEventListener("abort", abort);
+      reject(error);
+    });
+    raw.once("connect", () => {
+      signal.removeEventListener("abort", abort);
+      resolve(new NodeSocket(raw));
+    });
+  });
+}
