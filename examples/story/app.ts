@@ -1,0 +1,104 @@
+/**
+ * The three containers of the story, in one binary: what it does is its first argument.
+ *
+ *   counter   POST /visits adds one and answers the sum; the sum is kept in COUNTER_FILE when that is set
+ *   webapp    GET / counts a visit at COUNTER_URL and says which webapp it is
+ *   client    GET /visit?via=ambassador|dns visits the webapp from where it stands and tells how that went
+ */
+
+import { resolve4 } from "node:dns/promises";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import process from "node:process";
+import { type HttpHandler, serveHttp } from "../../lib/runtime/serveHttp.ts";
+
+/** Nothing here may hang: a visit is three hops, each much faster than this. */
+const timeoutMs = 5_000;
+
+function counter(file: string | undefined): HttpHandler {
+  let visits = file ? readCount(file) : 0;
+  return (request) => {
+    if (request.method === "POST") {
+      visits++;
+      if (file) {
+        writeFileSync(`${file}.new`, String(visits));
+        renameSync(`${file}.new`, file);
+      }
+    }
+    return Response.json({ visits });
+  };
+}
+
+function readCount(file: string): number {
+  try {
+    return Number.parseInt(readFileSync(file, "utf8"), 10) || 0;
+  } catch {
+    return 0; // the first start: no file yet
+  }
+}
+
+function webapp(counterUrl: string): HttpHandler {
+  return async () => {
+    try {
+      const answer = await visit(counterUrl, { method: "POST" });
+      const { visits } = (await answer.json()) as { visits: number };
+      return Response.json({ visits, webapp: hostname() });
+    } catch (error) {
+      return Response.json({ error: `counter: ${messageOf(error)}`, webapp: hostname() }, { status: 502 });
+    }
+  };
+}
+
+function client(): HttpHandler {
+  return async (request) => {
+    const via = new URL(request.url).searchParams.get("via") ?? "ambassador";
+    const started = performance.now();
+    try {
+      const host = via === "dns" ? await addressOf("webapp.discoverd") : "ambassador";
+      const answer = await visit(`http://${host}:8080/`);
+      const body = (await answer.json()) as Record<string, unknown>;
+      return Response.json({ ok: answer.ok, via, ms: performance.now() - started, ...body });
+    } catch (error) {
+      return Response.json({ ok: false, via, ms: performance.now() - started, error: messageOf(error) });
+    }
+  };
+}
+
+/** Asked anew each time: DNS says where a service is now. */
+async function addressOf(name: string): Promise<string> {
+  const [address] = await resolve4(name);
+  if (!address) throw new Error(`${name} has no address`);
+  return address;
+}
+
+/** A connection of its own each time, so that every visit is routed anew. */
+function visit(url: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(url, {
+    ...init,
+    keepalive: false,
+    headers: { connection: "close" },
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const roles: Record<string, { port: number; handler: () => HttpHandler }> = {
+  counter: { port: 9000, handler: () => counter(process.env.COUNTER_FILE) },
+  webapp: { port: 8080, handler: () => webapp(process.env.COUNTER_URL ?? "http://ambassador:9000/visits") },
+  client: { port: 8070, handler: client },
+};
+
+const role = process.argv.at(-1) ?? "";
+const wanted = roles[role];
+if (!wanted) {
+  console.error(`story: expected one of ${Object.keys(roles).join(", ")}, got "${role}"`);
+  process.exit(2);
+}
+const server = await serveHttp({ hostname: "0.0.0.0", port: wanted.port }, wanted.handler());
+console.log(`${role} on ${server.url}`);
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.on(signal, () => void server.stop(500).then(() => process.exit(0)));
+}
