@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { Subprocess } from "bun";
+import { inside } from "./inside.ts";
 import { isRunning, processEntry } from "./procfs.ts";
 import { GiveUp, waitFor } from "./waitFor.ts";
 
@@ -15,6 +16,8 @@ export interface DaemonOptions {
   cwd?: string;
   /** Name of the network namespace to run in; default: this process' own. */
   netns?: string;
+  /** Gives it a UTS namespace with this name, so that several "hosts" on one machine have several names. */
+  hostname?: string;
   /** Looked at until it returns true; default: ready as soon as it runs. */
   ready?: () => boolean | Promise<boolean>;
   /** Default 30000 ms. */
@@ -72,18 +75,20 @@ export class Daemon {
   /** Starts it without waiting. */
   launch(): void {
     if (this.running) throw new Error(`${this.options.name} runs already`);
-    const { argv, env, cwd, netns, logFile, onParentDeath = "SIGKILL" } = this.options;
-    const enter = netns ? ["nsenter", `--net=/var/run/netns/${netns}`] : [];
+    const { argv, env, cwd, netns, hostname, logFile, onParentDeath = "SIGKILL" } = this.options;
     const log = openSync(logFile, "a");
     try {
-      this.#child = Bun.spawn(["setpriv", "--pdeathsig", onParentDeath.slice(3), ...enter, ...argv], {
-        env: { ...process.env, ...env },
-        cwd,
-        stdin: "ignore",
-        stdout: log,
-        stderr: log,
-        detached: true, // its own session: Ctrl-C reaches the test run, which then stops it in order
-      });
+      this.#child = Bun.spawn(
+        ["setpriv", "--pdeathsig", onParentDeath.slice(3), ...inside({ netns, hostname }), ...argv],
+        {
+          env: { ...process.env, ...env },
+          cwd,
+          stdin: "ignore",
+          stdout: log,
+          stderr: log,
+          detached: true, // its own session: Ctrl-C reaches the test run, which then stops it in order
+        },
+      );
       this.#child.unref();
     } finally {
       closeSync(log);

@@ -1,4 +1,5 @@
 import { setDefaultTimeout } from "bun:test";
 
-// bunfig.toml has no key for it: the last resort for a test that hangs. Waits inside the tests have deadlines of their own.
+// The last resort for a test that hangs; waits inside the tests have deadlines of their own. bunfig.toml has no key for it.
+// It holds for the file that is loaded next: `bun test` of several files wants --isolate (as ./check does) or --timeout.
 setDefaultTimeout(60_000);
