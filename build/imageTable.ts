@@ -1,0 +1,94 @@
+import type { Image } from "./imageArchive.ts";
+
+/** How a program's image differs from the usual: see {@link imagesOf}. */
+interface ImageFacts {
+  /** One sentence for the image's description label. */
+  about: string;
+  /** Why the image must run as root; absent where it runs as 65534 ("nobody"). */
+  root?: string;
+  ports?: string[];
+  /** A volume at /data, owned by the image's user, that relative file names refer to. */
+  data?: true;
+}
+
+const NOBODY = 65534;
+const DOCKER_SOCKET = "opens the Docker socket, which belongs to root";
+
+/** By name of the program. One that is not listed runs as nobody and exposes nothing. */
+const table: Readonly<Record<string, ImageFacts>> = {
+  discoverd: {
+    about: "Service discovery with an API of its own, over a pluggable store",
+    ports: ["1111/tcp", "53/tcp", "53/udp"],
+    data: true,
+  },
+  registrator: { about: "Registers every container that comes up, and removes those that go", root: DOCKER_SOCKET },
+  ambassadord: {
+    about: "One per host: any container reaches any service by port or name",
+    root: "enters network namespaces and writes nftables rules",
+    ports: ["10000/tcp"],
+  },
+  consulate: {
+    about: "The mesh: discovery, registration, routing and DNS in one process a host",
+    root: "opens the Docker socket and writes nftables rules",
+    ports: ["1111/tcp", "53/tcp", "53/udp", "10000/tcp"],
+    data: true,
+  },
+  configurator: { about: "Puts a REST API on software that only has config files", data: true },
+  duplex: { about: "Brokerless RPC between peers: streams, callbacks, back-pressure" },
+  manifold: { about: "Places containers on a cluster by strategies", root: DOCKER_SOCKET },
+  quayside: {
+    about: "All tools in one binary: the first word says which",
+    root: "some of its tools need root",
+    data: true,
+  },
+};
+
+/** The demo app of the story: one program, three images. */
+const storyRoles = ["counter", "webapp", "client"];
+const STORY_PORT = "8000/tcp";
+
+/** What goes into the archive of one program: images, and the folders that its layer holds beside the program. */
+export interface ImagePlan {
+  images: Image[];
+  /** Owner (uid = gid) of /data; undefined where there is no such volume. */
+  dataOwner: number | undefined;
+}
+
+/**
+ * The images of a program: `quayside/<name>:latest`, which starts `/<name>` as user 65534 unless it needs root.
+ *
+ * @example imagesOf("discoverd", "0.1.0").images[0].entrypoint // ["/discoverd"]
+ */
+export function imagesOf(name: string, version: string): ImagePlan {
+  if (name === "story") {
+    const images = storyRoles.map((role) => ({
+      ...image(role, version, {
+        about: `The ${role} of the story that quickstart plays`,
+        ports: role === "client" ? [] : [STORY_PORT],
+      }),
+      entrypoint: ["/story", role],
+    }));
+    return { images, dataOwner: undefined };
+  }
+  const facts = table[name] ?? { about: name };
+  const dataOwner = facts.data && (facts.root ? 0 : NOBODY);
+  return { images: [image(name, version, facts)], dataOwner };
+}
+
+function image(name: string, version: string, facts: ImageFacts): Image {
+  const user = facts.root ? 0 : NOBODY;
+  return {
+    tag: `quayside/${name}:latest`,
+    entrypoint: [`/${name}`],
+    user: `${user}:${user}`,
+    ports: facts.ports ?? [],
+    ...(facts.data ? { volumes: ["/data"], folder: "/data" } : {}),
+    labels: {
+      "org.opencontainers.image.title": name,
+      "org.opencontainers.image.description": facts.about,
+      "org.opencontainers.image.version": version,
+      "org.opencontainers.image.licenses": "MIT AND LGPL-2.1-or-later",
+      ...(facts.root ? { "quayside.root": facts.root } : {}),
+    },
+  };
+}
