@@ -33,6 +33,12 @@ export class Progress {
     }
   }
 
+  /** A line that is no step. */
+  tell(text: string): void {
+    this.#line(`${text}\n`);
+    this.#status();
+  }
+
   #line(text: string): void {
     this.#write(this.#terminal ? `\r\x1b[K${text}` : text);
   }

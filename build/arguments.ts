@@ -13,6 +13,7 @@ Options:
   --out DIR          where to (default: dist, or dist/ARCH for another processor)
   --no-static        binaries that use the machine's own C library; no images
   --no-images        no images
+  --if-changed       only what the tree's sources changed since it was built
   -h, --help         this text
 `;
 
@@ -26,6 +27,8 @@ export interface BuildArguments {
   out: string | undefined;
   static: boolean;
   images: boolean;
+  /** Leave alone what was built from the same sources before. */
+  ifChanged: boolean;
 }
 
 /** Reads the command line of build.ts. @throws BuildError `usage` */
@@ -41,6 +44,7 @@ export function buildArguments(words: string[], hostArch: Arch): BuildArguments 
     out: values.out,
     static: isStatic,
     images: isStatic && !values["no-images"],
+    ifChanged: values["if-changed"] ?? false,
   };
 }
 
@@ -59,6 +63,7 @@ function parse(words: string[]) {
         out: { type: "string" },
         "no-static": { type: "boolean" },
         "no-images": { type: "boolean" },
+        "if-changed": { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
     });

@@ -1,18 +1,20 @@
-import { createHash } from "node:crypto";
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { Arch } from "./arch.ts";
 import { baseBun } from "./baseBun.ts";
+import { type BuildRecord, isThere, mergeBuildRecord, readBuildRecord, sameMaking } from "./buildRecord.ts";
 import { bundleScript } from "./bundleScript.ts";
 import { compileBinary } from "./compileBinary.ts";
 import { readElf } from "./elf.ts";
 import { imageArchive } from "./imageArchive.ts";
 import { imagesOf } from "./imageTable.ts";
 import { inParallel } from "./inParallel.ts";
-import { findLibc, type Libc, libraryRecord } from "./libc.ts";
+import { findLibc, type Libc, libcRecord } from "./libc.ts";
+import { Output } from "./Output.ts";
 import { Progress } from "./Progress.ts";
 import type { Program } from "./programs.ts";
 import { needsOf, selfContained } from "./selfContained.ts";
+import { sourceHash } from "./sourceHash.ts";
 import { stubs } from "./stub/stubs.ts";
 import type { TarEntry } from "./tar.ts";
 
@@ -26,14 +28,10 @@ export interface BuildPlan {
   static: boolean;
   /** Whether images are written; only with `static`. */
   images: boolean;
+  /** Leave alone what was built from the same sources before. */
+  ifChanged: boolean;
   /** The release, for images and BUILD.json. */
   version: string;
-}
-
-interface FileRecord {
-  file: string;
-  bytes: number;
-  sha256: string;
 }
 
 const LICENSES = ["NOTICE-glibc.md", "LGPL-2.1.txt"];
@@ -48,94 +46,94 @@ const AT_ONCE = 2;
  * @throws BuildError
  */
 export async function buildPrograms(plan: BuildPlan): Promise<void> {
-  const bun = await baseBun(plan.root, plan.arch);
-  const licenses = LICENSES.map((name) => ({
-    name,
-    content: readFileSync(join(plan.root, "build", "licenses", name)),
-  }));
-  const files: FileRecord[] = [];
+  const { arch, version } = plan;
+  const bun = await baseBun(plan.root, arch);
+  const making = { version, arch, bun: process.versions.bun ?? "", sources: sourceHash(plan.root) };
+  const last = readBuildRecord(plan.out);
+  const unchanged = plan.ifChanged && last ? await upToDate(plan, last, making) : new Set<string>();
+  const programs = plan.programs.filter(({ name }) => !unchanged.has(name));
+  const progress = new Progress(programs.reduce((sum, program) => sum + filesOf(plan, program).length, 0));
+  if (unchanged.size > 0) progress.tell(`unchanged: ${[...unchanged].join(", ")}`);
+  if (programs.length === 0) return;
+
+  // What an ended build left must not pass for a finished one.
+  rmSync(join(plan.out, "BUILD.json"), { force: true });
+  const output = new Output(plan.out);
+  const licenses = LICENSES.map((name) => {
+    const content = [readFileSync(join(plan.root, "build", "licenses", name))];
+    return { name: `licenses/${name}`, content };
+  });
+  if (plan.static) for (const license of licenses) output.write(license.name, license.content);
   let libc: Promise<Libc> | undefined;
-
-  const stepsOf = (program: Program) => (program.script ? 1 : 0) + 1 + (plan.static ? 1 : 0) + (plan.images ? 1 : 0);
-  const progress = new Progress(plan.programs.reduce((sum, program) => sum + stepsOf(program), 0));
-
-  await inParallel(AT_ONCE, plan.programs, async ({ name, entry, script }) => {
-    const plain = join(plan.out, plan.static ? "plain" : "", name);
-    if (script)
-      await progress.step(`${name}: script`, async () => {
-        const file = join(plan.out, `${name}.mjs`);
-        await bundleScript(plan.root, entry, file);
-        chmodSync(file, 0o755);
-        return told(files, plan.out, file, [readFileSync(file)]);
-      });
-    await progress.step(`${name}: binary`, async () => {
-      await compileBinary(plan.arch, bun, entry, plain);
-      return plan.static ? undefined : told(files, plan.out, plain, [readFileSync(plain)]);
+  await inParallel(AT_ONCE, programs, async (program) => {
+    if (program.script) await progress.step(`${program.name}: script`, () => makeScript(plan, program, output));
+    const plain = join(plan.out, plainName(plan, program));
+    await progress.step(`${program.name}: binary`, async () => {
+      await compileBinary(arch, bun, program.entry, plain);
+      return output.note(plainName(plan, program));
     });
     if (!plan.static) return;
-
-    let binary: Buffer = Buffer.alloc(0);
-    await progress.step(`${name}: static`, async () => {
-      const program = readFileSync(plain);
-      libc ??= findLibc(plan.arch, needsOf(readElf(program)));
+    const made: Buffer[] = [];
+    await progress.step(`${program.name}: static`, async () => {
+      const compiled = readFileSync(plain);
+      libc ??= findLibc(arch, needsOf(readElf(compiled)));
       const { linker, libraries } = await libc;
-      binary = selfContained(program, Buffer.from(stubs[plan.arch].base64, "base64"), linker, libraries);
-      const file = join(plan.out, name);
-      write(file, [binary], 0o755);
-      return told(files, plan.out, file, [binary]);
+      made.push(selfContained(compiled, Buffer.from(stubs[arch].base64, "base64"), linker, libraries));
+      return output.write(program.name, made, 0o755);
     });
-    if (!plan.images) return;
-
-    await progress.step(`${name}: image`, async () => {
-      const { images, dataOwner } = imagesOf(name, plan.version);
-      const layer: TarEntry[] = [
-        { name, content: [binary], mode: 0o755 },
-        ...(dataOwner === undefined ? [] : [{ name: "data/", owner: dataOwner }]),
-        { name: "licenses/" },
-        ...licenses.map((license) => ({ name: `licenses/${license.name}`, content: [license.content] })),
-        { name: "tmp/", mode: 0o1777 },
-      ];
-      const archive = imageArchive(plan.arch, layer, images);
-      const file = join(plan.out, "images", `${name}.tar`);
-      write(file, archive, 0o644);
-      return told(files, plan.out, file, archive);
-    });
+    if (plan.images)
+      await progress.step(`${program.name}: image`, () => makeImage(plan, program, made, licenses, output));
   });
 
-  for (const license of licenses) write(join(plan.out, "licenses", license.name), [license.content], 0o644);
   const carried = await libc;
-  const record = {
-    version: plan.version,
-    arch: plan.arch,
-    bun: process.versions.bun,
-    ...(carried && {
-      libc: { version: carried.version, files: [carried.linker, ...carried.libraries].map(libraryRecord) },
-    }),
-    ...(plan.static && { stub: { compiler: stubs[plan.arch].compiler } }),
-    files: files.sort((a, b) => (a.file < b.file ? -1 : 1)),
-  };
-  write(join(plan.out, "BUILD.json"), [Buffer.from(`${JSON.stringify(record, null, 2)}\n`)], 0o644);
+  const record = { ...making, ...(carried && { libc: libcRecord(carried) }), files: output.files };
+  output.write("BUILD.json", [Buffer.from(`${JSON.stringify(mergeBuildRecord(last, record, plan.out), null, 2)}\n`)]);
 }
 
-/** Notes a file for BUILD.json; its size, for the progress line. */
-function told(files: FileRecord[], out: string, file: string, parts: Uint8Array[]): string {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-  files.push({ file: file.slice(out.length + 1), bytes, sha256: hash.digest("hex") });
-  return bytes < 10_000_000 ? `${(bytes / 1000).toFixed(0)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+async function makeScript(plan: BuildPlan, { name, entry }: Program, output: Output): Promise<string> {
+  const file = join(plan.out, `${name}.mjs`);
+  await bundleScript(plan.root, entry, file);
+  chmodSync(file, 0o755);
+  return output.note(`${name}.mjs`);
 }
 
-/** Writes a new file and moves it into place: the one there may be a program that runs. */
-function write(file: string, parts: Uint8Array[], mode: number): void {
-  mkdirSync(dirname(file), { recursive: true });
-  const scratch = `${file}.new`;
-  const handle = openSync(scratch, "w", mode);
-  try {
-    for (const part of parts) for (let at = 0; at < part.length; ) at += writeSync(handle, part, at);
-  } finally {
-    closeSync(handle);
-  }
-  chmodSync(scratch, mode);
-  renameSync(scratch, file);
+async function makeImage(plan: BuildPlan, { name }: Program, binary: Buffer[], licenses: TarEntry[], output: Output) {
+  const { images, dataOwner } = imagesOf(name, plan.version);
+  const layer: TarEntry[] = [
+    { name, content: binary, mode: 0o755 },
+    ...(dataOwner === undefined ? [] : [{ name: "data/", owner: dataOwner }]),
+    { name: "licenses/" },
+    ...licenses,
+    { name: "tmp/", mode: 0o1777 },
+  ];
+  return output.write(`images/${name}.tar`, imageArchive(plan.arch, layer, images));
+}
+
+/** The files that a program becomes, relative to the output folder: one for each step. */
+function filesOf(plan: BuildPlan, program: Program): string[] {
+  return [
+    ...(program.script ? [`${program.name}.mjs`] : []),
+    plainName(plan, program),
+    ...(plan.static ? [program.name] : []),
+    ...(plan.images ? [`images/${program.name}.tar`] : []),
+  ];
+}
+
+function plainName(plan: BuildPlan, { name }: Program): string {
+  return plan.static ? `plain/${name}` : name;
+}
+
+/** Names of the programs whose files all stand there, made in the way that this build would make them. */
+async function upToDate(
+  plan: BuildPlan,
+  last: BuildRecord,
+  making: Omit<BuildRecord, "files" | "libc">,
+): Promise<Set<string>> {
+  const [linker, ...libraries] = last.libc?.files.map(({ name }) => name) ?? [];
+  if ((linker !== undefined) !== plan.static) return new Set();
+  const libc = linker === undefined ? {} : { libc: libcRecord(await findLibc(plan.arch, { linker, libraries })) };
+  if (!sameMaking(last, { ...making, ...libc })) return new Set();
+  const there = new Set(last.files.filter((file) => isThere(plan.out, file)).map(({ file }) => file));
+  const whole = plan.programs.filter((program) => filesOf(plan, program).every((file) => there.has(file)));
+  return new Set(whole.map(({ name }) => name));
 }

@@ -43,14 +43,13 @@ const table: Readonly<Record<string, ImageFacts>> = {
   },
 };
 
-/** The demo app of the story: one program, three images. */
-const storyRoles = ["counter", "webapp", "client"];
-const STORY_PORT = "8000/tcp";
+/** The demo app of the story: one program, three images; the role is its argument, and tells the port it listens on. */
+const storyRoles = { counter: "9000/tcp", webapp: "8080/tcp", client: "8070/tcp" } as const;
 
 /** What goes into the archive of one program: images, and the folders that its layer holds beside the program. */
 export interface ImagePlan {
   images: Image[];
-  /** Owner (uid = gid) of /data; undefined where there is no such volume. */
+  /** Owner (uid = gid) of /data, which a volume mounted there takes over; undefined where the layer has no such folder. */
   dataOwner: number | undefined;
 }
 
@@ -61,14 +60,11 @@ export interface ImagePlan {
  */
 export function imagesOf(name: string, version: string): ImagePlan {
   if (name === "story") {
-    const images = storyRoles.map((role) => ({
-      ...image(role, version, {
-        about: `The ${role} of the story that quickstart plays`,
-        ports: role === "client" ? [] : [STORY_PORT],
-      }),
+    const images = Object.entries(storyRoles).map(([role, port]) => ({
+      ...image(role, version, { about: `The ${role} of the story that quickstart plays`, ports: [port] }),
       entrypoint: ["/story", role],
     }));
-    return { images, dataOwner: undefined };
+    return { images, dataOwner: NOBODY };
   }
   const facts = table[name] ?? { about: name };
   const dataOwner = facts.data && (facts.root ? 0 : NOBODY);

@@ -15,6 +15,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { type Arch, archFacts } from "./arch.ts";
 import { BuildError } from "./BuildError.ts";
+import type { BuildRecord } from "./buildRecord.ts";
 import { cacheFolder } from "./cacheFolder.ts";
 import type { Library, Needs } from "./selfContained.ts";
 
@@ -44,9 +45,14 @@ export async function findLibc(arch: Arch, needs: Needs): Promise<Libc> {
   return { linker: load(needs.linker), libraries, version: libc ? libcVersion(libc.bytes) : "unknown" };
 }
 
-/** One line for BUILD.json: name, size and SHA-256 of a carried file. */
-export function libraryRecord({ name, bytes }: Library): { name: string; bytes: number; sha256: string } {
-  return { name, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+/** Its part of BUILD.json: version, and name, size and SHA-256 of every file. */
+export function libcRecord({ version, linker, libraries }: Libc): NonNullable<BuildRecord["libc"]> {
+  const record = ({ name, bytes }: Library) => ({
+    name,
+    bytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  });
+  return { version, files: [linker, ...libraries].map(record) };
 }
 
 /** The banner that every glibc holds, such as "GNU C Library (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36". */
