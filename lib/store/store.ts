@@ -10,9 +10,13 @@
  *    the age of its registration (leader order rests on this).
  * 4. **One way to recover.** When replay is impossible (compaction, a Consul index that went back, a ZooKeeper
  *    reconnect, a restart) the watch yields `reset` with a full snapshot; the layer above diffs. A watch ends only
- *    by its signal or by `close()`; a lost server is retried inside, and shows in `status()`.
+ *    by its signal or by `close()`; a lost server is retried inside, and shows in `status()`. A slow consumer gets
+ *    merged changes or a `reset`, never an endless queue.
  * 5. **A lease that ran out takes its keys with it**, not before its TTL, and not later than TTL +
  *    `capabilities.leaseSlackMs`. A keepalive of a lost lease answers "expired", it does not throw.
+ *
+ * Keys are 1 to 512 bytes of UTF-8 without NUL (what Consul and ZooKeeper can hold); they are opaque, "/" has no meaning
+ * to the store, and a prefix is any leading part of a key, "" being all.
  *
  * Not promised: intermediate values, a total order, the meaning of a revision's distance, atomic snapshots where
  * `capabilities.atomicList` is false.
@@ -25,18 +29,19 @@ export interface Store {
   /** One key, or undefined. @throws {StoreError} */
   get(key: string): Promise<Entry | undefined>;
 
-  /** Every entry under a prefix, sorted by key, and the revision to watch from. @throws {StoreError} */
+  /** Every entry under a prefix, sorted by the key's bytes, and the revision to watch from. @throws {StoreError} */
   list(prefix: string): Promise<Snapshot>;
 
   /**
    * All of `then` when every condition holds, else all of `else`; at most `capabilities.maxOperations` each, no key
-   * named twice. Resolves when the result is durable. @throws {StoreError}
+   * named twice in one branch (nor under a prefix deleted there). Every put or delete of the txn has the same `rev`;
+   * a put without a lease takes the key off its former one. Resolves when the result is durable. @throws {StoreError}
    */
   txn(transaction: Transaction): Promise<TxnResult>;
 
   /**
    * Changes under a prefix after `from` (a `Snapshot.rev`), until `signal` aborts. Without `from`, or when it is too
-   * old, the first event is `reset`. Never throws for a lost server.
+   * old (or from another life of the store), the first event is `reset`. Starts when iterated. Never throws for a lost server.
    */
   watch(prefix: string, from: Revision | undefined, signal: AbortSignal): AsyncIterable<StoreEvent>;
 
@@ -78,6 +83,7 @@ export interface Snapshot {
 
 export type Condition =
   | { key: string; exists: boolean }
+  /** Revision 0: the key is absent. */
   | { key: string; modRev: Revision }
   | { key: string; createRev: Revision };
 
@@ -99,6 +105,8 @@ export interface TxnResult {
   ok: boolean;
   /** The revision of the write (or of the read when nothing was written). */
   rev: Revision;
+  /** Whether anything changed. When false (failed, only reads, deletes of what was not there) no watch event follows. */
+  wrote: boolean;
   /** One per `get` of the branch that ran, in order. */
   entries: (Entry | undefined)[];
 }
@@ -106,7 +114,7 @@ export interface TxnResult {
 export type StoreEvent =
   | { type: "put"; entry: Entry }
   | { type: "delete"; key: string; rev: Revision }
-  /** All changes up to `rev` have been yielded. */
+  /** All changes up to `rev` have been yielded: comes after the last change of each step. */
   | { type: "progress"; rev: Revision }
   /** Forget what you knew of this prefix: this is all of it. */
   | { type: "reset"; snapshot: Snapshot };

@@ -1,9 +1,13 @@
-/** What went wrong with a store; `unavailable` and `timeout` are worth another try, the others are not. */
+/**
+ * What went wrong with a store; `in_use` is a file that another process holds; `corrupt` is data that is not ours or
+ * damaged; `unauthorized` is a refused login or a file without permission; `unavailable` and `timeout` are worth another try, the others are not.
+ */
 export type StoreErrorCode =
   | "bad_url"
   | "unavailable"
   | "timeout"
   | "unauthorized"
+  | "in_use"
   | "too_large"
   | "lease_expired"
   | "invalid"
