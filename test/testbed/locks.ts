@@ -11,6 +11,7 @@ const libc = dlopen(process.platform === "linux" ? "libc.so.6" : "libc.dylib", {
 
 /** A lock held by this process; the kernel lets go of it when the process ends, however it ends. */
 export interface Lock {
+  /** Harmless when called again. */
   release(): void;
 }
 
@@ -29,5 +30,11 @@ export function tryLock(name: string): Lock | undefined {
     closeSync(fd);
     return undefined;
   }
-  return { release: () => closeSync(fd) };
+  let isHeld = true;
+  return {
+    release: () => {
+      if (isHeld) closeSync(fd); // once only: the number may be another file's by now
+      isHeld = false;
+    },
+  };
 }
