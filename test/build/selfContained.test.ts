@@ -1,0 +1,138 @@
+import { expect, test } from "bun:test";
+import { BuildError } from "../../build/BuildError.ts";
+import { readElf } from "../../build/elf.ts";
+import { type Library, limits, needsOf, PT_PARKED_INTERP, selfContained } from "../../build/selfContained.ts";
+import { type ElfShape, makeElf } from "./fixtures/makeElf.ts";
+
+const config = Buffer.concat([Buffer.from("QUAYSTUB"), Buffer.alloc(176)]);
+const stub = Buffer.concat([Buffer.alloc(32, 0x90), config]);
+const LINKER = "ld-linux-x86-64.so.2";
+
+function library(name: string, shape: ElfShape = {}): Library {
+  return { name, bytes: makeElf({ interpreter: undefined, soname: name, needed: [], ...shape }) };
+}
+
+function names(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `lib${index}.so.1`);
+}
+
+/** The step on a made-up program, with exactly the libraries that it asks for. */
+function contained(shape: ElfShape): Buffer {
+  return selfContained(
+    makeElf(shape),
+    stub,
+    library(LINKER),
+    (shape.needed ?? ["libc.so.6"]).map((name) => library(name)),
+  );
+}
+
+function codeOf(call: () => unknown): string | undefined {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    if (error instanceof BuildError) return error.code;
+    throw error;
+  }
+}
+
+test("the new segment carries the stub, the linker and the libraries, where its configuration says", () => {
+  const program = makeElf({ needed: ["libc.so.6", LINKER, "libm.so.6"] });
+  const before = Buffer.from(program);
+  const carried = [
+    library(LINKER),
+    library("libc.so.6", { needed: [LINKER] }),
+    library("libm.so.6", { needed: ["libc.so.6"] }),
+  ];
+  const [linker, ...libraries] = carried as [Library, Library, Library];
+  const out = selfContained(program, stub, linker, libraries);
+  expect(program.equals(before)).toBe(true);
+
+  const elf = readElf(out);
+  expect(elf.headers.map(({ type }) => type)).toEqual([PT_PARKED_INTERP, 1, 2, 1]);
+  const [, load, , segment] = elf.headers;
+  if (!load || !segment) throw new Error("headers are missing");
+  expect(segment.flags).toBe(5);
+  expect(segment.offset % 0x1000).toBe(0);
+  expect(segment.vaddr % 0x1000).toBe(0);
+  expect(segment.vaddr).toBeGreaterThan(load.vaddr + load.memorySize + 0xfff);
+  expect(segment.fileSize).toBe(segment.memorySize);
+  expect(segment.offset + segment.fileSize).toBe(out.length);
+  expect(elf.entry).toBe(segment.vaddr);
+
+  const bytes = out.subarray(segment.offset);
+  const at = bytes.indexOf("QUAYSTUB");
+  const figure = (index: number) => Number(bytes.readBigUInt64LE(at + 8 + index * 8));
+  expect(bytes.subarray(0, 32)).toEqual(stub.subarray(0, 32));
+  expect([figure(0), figure(1), figure(2)]).toEqual([segment.vaddr, 0x200123, readElf(program).headers[0]?.vaddr ?? 0]);
+  expect(figure(5)).toBe(2);
+  for (const [index, { bytes: content }] of carried.entries()) {
+    const place = index === 0 ? 3 : 4 + index * 2;
+    expect(bytes.subarray(figure(place), figure(place) + figure(place + 1)).equals(content)).toBe(true);
+    expect(figure(place) % 64).toBe(0);
+  }
+});
+
+test("arm64 kernels may use pages of 64 KiB", () => {
+  const arm = { machine: 183 };
+  const program = makeElf({ ...arm, interpreter: "/lib/ld-linux-aarch64.so.1", needed: [] });
+  const out = readElf(selfContained(program, stub, library("ld-linux-aarch64.so.1", arm), []));
+  const segment = out.headers.at(-1);
+  expect([segment?.type, (segment?.offset ?? 1) % 0x10000, (segment?.vaddr ?? 1) % 0x10000]).toEqual([1, 0, 0]);
+});
+
+test("the limits of the stub are held, and what is just within them is built", () => {
+  expect(codeOf(() => contained({ needed: names(limits.libraries) }))).toBeUndefined();
+  expect(codeOf(() => contained({ needed: names(limits.libraries + 1) }))).toBe("too-many-libraries");
+  // The made-up program has four program headers, and with one library three dynamic entries.
+  expect(codeOf(() => contained({ extraHeaders: limits.programHeaders - 4 }))).toBeUndefined();
+  expect(codeOf(() => contained({ extraHeaders: limits.programHeaders - 3 }))).toBe("too-many-headers");
+  expect(codeOf(() => contained({ extraDynamic: limits.dynamicEntries - 4 }))).toBeUndefined();
+  expect(codeOf(() => contained({ extraDynamic: limits.dynamicEntries - 3 }))).toBe("dynamic-too-long");
+});
+
+test("PT_NOTE must stand after the last PT_LOAD", () => {
+  expect(codeOf(() => contained({ note: "first" }))).toBe("note-order");
+  expect(codeOf(() => contained({ note: "none" }))).toBe("note-order");
+});
+
+test("the stub must hold one configuration block, aligned and whole", () => {
+  const step = (code: Buffer) => codeOf(() => selfContained(makeElf(), code, library(LINKER), [library("libc.so.6")]));
+  expect(step(stub)).toBeUndefined();
+  expect(step(Buffer.alloc(400))).toBe("bad-stub");
+  expect(step(stub.subarray(0, -1))).toBe("bad-stub");
+  expect(step(Buffer.concat([Buffer.alloc(8), config]))).toBe("bad-stub");
+  expect(step(Buffer.concat([stub, config]))).toBe("bad-stub");
+});
+
+test("only what the program asks for is carried, and nothing may be missing", () => {
+  const step = (linker: Library, ...libraries: Library[]) =>
+    codeOf(() => selfContained(makeElf(), stub, linker, libraries));
+  const libc = library("libc.so.6");
+  expect(step(library(LINKER))).toBe("library-mismatch");
+  expect(step(library(LINKER), libc, library("libm.so.6"))).toBe("library-mismatch");
+  expect(step(library("ld-linux.so.2"), libc)).toBe("library-mismatch");
+  expect(step(library(LINKER), library("libc.so.6", { soname: "libc.so.7" }))).toBe("library-mismatch");
+  expect(step(library(LINKER), library("libc.so.6", { machine: 183 }))).toBe("library-mismatch");
+  expect(step(library(LINKER), library("libc.so.6", { needed: ["libgcc_s.so.1"] }))).toBe("library-mismatch");
+});
+
+test("needs: files without folder, the linker apart", () => {
+  const elf = readElf(makeElf({ needed: ["libc.so.6", LINKER, "libdl.so.2"] }));
+  expect(needsOf(elf)).toEqual({ linker: LINKER, libraries: ["libc.so.6", "libdl.so.2"] });
+});
+
+test.each([
+  ["musl", { interpreter: "/lib/ld-musl-x86_64.so.1" }],
+  ["no-interpreter", { interpreter: undefined }],
+  ["no-interpreter", { interpreter: "" }],
+])("needs: %s", (code, shape) => {
+  expect(codeOf(() => needsOf(readElf(makeElf(shape))))).toBe(code);
+});
+
+test("a second time is refused", () => {
+  const once = contained({});
+  expect(codeOf(() => selfContained(once, stub, library(LINKER), [library("libc.so.6")]))).toBe(
+    "already-self-contained",
+  );
+});
