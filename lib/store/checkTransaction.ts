@@ -62,7 +62,10 @@ function checkBranch(operations: Transaction["then"], limits: StoreCapabilities)
   prefixes.forEach((prefix, i) => {
     const other = prefixes.some((p, j) => i !== j && p.startsWith(prefix));
     if (other || [...keys].some((key) => key.startsWith(prefix))) {
-      throw new StoreError("invalid", `a txn must name a key once: ${JSON.stringify(prefix)} is deleted as a prefix too`);
+      throw new StoreError(
+        "invalid",
+        `a txn must name a key once: ${JSON.stringify(prefix)} is deleted as a prefix too`,
+      );
     }
   });
 }
