@@ -1,0 +1,157 @@
+import { optionsOf } from "./commonOptions.ts";
+import { createContext, wantsColour } from "./createContext.ts";
+import { createLogger } from "./createLogger.ts";
+import { hint } from "./didYouMean.ts";
+import { escapeControl } from "./escapeControl.ts";
+import { ExitError } from "./exitError.ts";
+import { goFlags } from "./goFlags.ts";
+import { toolHelp, usageLine, verbHelp, verbOf } from "./help.ts";
+import type { Logger, LogLevel } from "./logger.ts";
+import type { Given } from "./parseFlags.ts";
+import { resolveArguments, resolveOption, resolveOptions, type Sources } from "./resolveValues.ts";
+import { versionText } from "./runTool.ts";
+import { stopSignal } from "./stopSignal.ts";
+import { UsageError } from "./usageError.ts";
+import type { Tool, Verb } from "./verb.ts";
+import { writeAll } from "./writeOut.ts";
+
+/** Everything of `runTool` but the quick answer to `--version`. Ends the process. */
+export async function main(tool: Tool, argv: readonly string[]): Promise<never> {
+  return process.exit(await run(tool, argv));
+}
+
+async function run(tool: Tool, argv: readonly string[]): Promise<number> {
+  let verb: Verb | undefined;
+  let log: Logger | undefined;
+  try {
+    const asked = verbAsked(tool, argv);
+    if (typeof asked === "object" && "text" in asked) return print(asked);
+    if ("completion" in asked) return await complete(tool, asked.completion);
+    verb = asked.verb;
+    const given = await parse(verb, asked.rest);
+    if (given === "help") return print({ text: verbHelp(tool, verb), code: 0 });
+    if (given === "version") return print({ text: `${versionText(tool.name)}\n`, code: 0 });
+    const sources = await sourcesOf(tool, verb, given);
+    const values = {
+      ...resolveOptions(optionsOf(verb), sources),
+      ...resolveArguments(verb.args, given.positionals, verb.extraArguments),
+    };
+    log = loggerOf(tool, values);
+    const context = createContext(tool.name, log, stopSignal(), values.json === true);
+    const result = await verb.run(context, values);
+    return typeof result === "number" ? result : 0;
+  } catch (error) {
+    return failed(tool, verb, log, error);
+  }
+}
+
+type Asked =
+  | { text: string; code: number }
+  | { completion: readonly string[] }
+  | { verb: Verb; rest: readonly string[] };
+
+/** Which verb the command line names: its first words, else the default. */
+function verbAsked(tool: Tool, argv: readonly string[]): Asked {
+  const [first, ...rest] = argv;
+  if (first === "completion" && !tool.verbs.some((verb) => verb.name === first)) return { completion: rest };
+  if (first === "help" && !tool.verbs.some((verb) => verb.name === first)) {
+    if (rest.length === 0) return { text: toolHelp(tool), code: 0 };
+    const named = longestMatch(tool, rest);
+    if (named) return { text: verbHelp(tool, named.verb), code: 0 };
+    throw unknownVerb(tool, rest[0] ?? "");
+  }
+  if (first === "--help" || first === "-h") return { text: toolHelp(tool), code: 0 };
+  if (first === "--version") return { text: `${versionText(tool.name)}\n`, code: 0 };
+  const named = longestMatch(tool, argv);
+  if (named) return named;
+  if (tool.defaultVerb !== undefined) return { verb: verbOf(tool, tool.defaultVerb), rest: argv };
+  if (first === undefined) return { text: toolHelp(tool), code: 2 };
+  if (first.startsWith("-")) throw new UsageError(`a verb goes before ${first}: ${verbNames(tool).join(", ")}`);
+  throw unknownVerb(tool, first);
+}
+
+function longestMatch(tool: Tool, argv: readonly string[]): { verb: Verb; rest: readonly string[] } | undefined {
+  const matches = tool.verbs
+    .map((verb) => ({ verb, words: verb.name.split(" ") }))
+    .filter(({ words }) => words.every((word, i) => argv[i] === word))
+    .sort((a, b) => b.words.length - a.words.length);
+  const [best] = matches;
+  return best && { verb: best.verb, rest: argv.slice(best.words.length) };
+}
+
+function verbNames(tool: Tool): string[] {
+  return tool.verbs.filter((verb) => !verb.hidden).map((verb) => verb.name);
+}
+
+function unknownVerb(tool: Tool, typed: string): UsageError {
+  const near = hint(typed, verbNames(tool));
+  return new UsageError(
+    `unknown verb ${JSON.stringify(typed)}${near || `; the verbs are ${verbNames(tool).join(", ")}`}`,
+  );
+}
+
+async function parse(verb: Verb, argv: readonly string[]): Promise<Given | "help" | "version"> {
+  const end = argv.indexOf("--");
+  const before = end < 0 ? argv : argv.slice(0, end);
+  if (before.includes("--help") || before.includes("-h") || (verb.goFlags && before.includes("-help"))) return "help";
+  if (before.includes("--version")) return "version";
+  if (verb.goFlags) return goFlags(optionsOf(verb), argv);
+  const { parseFlags } = await import("./parseFlags.ts");
+  return parseFlags(optionsOf(verb), argv);
+}
+
+async function sourcesOf(tool: Tool, verb: Verb, given: Given): Promise<Sources> {
+  const sources: Sources = { tool: tool.name, given, env: process.env, config: new Map() };
+  const { config } = optionsOf(verb);
+  const path = config && resolveOption("config", config, sources);
+  if (typeof path !== "string") return sources;
+  const { readConfigFile } = await import("./configFile.ts");
+  const verbs = Object.fromEntries(tool.verbs.map((each) => [each.name, optionsOf(each)]));
+  return { ...sources, config: await readConfigFile(path, verb.name, verbs), configPath: path };
+}
+
+async function complete(tool: Tool, argv: readonly string[]): Promise<number> {
+  const { completion } = await import("./completion.ts");
+  return print({ text: completion(tool, argv), code: 0 });
+}
+
+function loggerOf(tool: Tool, values: Readonly<Record<string, unknown>>): Logger {
+  const isTerminal = process.stderr.isTTY === true;
+  const wanted = values.logFormat;
+  return createLogger(tool.name, {
+    level: values.logLevel as LogLevel,
+    format: wanted === "text" || wanted === "json" ? wanted : isTerminal ? "text" : "json",
+    colour: wantsColour(isTerminal, process.env),
+  });
+}
+
+/** Text to stdout, or to stderr when it is the answer to a mistake. */
+function print(answer: { text: string; code: number }): number {
+  writeAll(answer.code === 0 ? 1 : 2, answer.text);
+  return answer.code;
+}
+
+/** One line for what ended the verb; the code that says so. */
+function failed(tool: Tool, verb: Verb | undefined, log: Logger | undefined, error: unknown): number {
+  const say = (message: string) => writeAll(2, `${tool.name}: ${escapeLines(message)}\n`);
+  if (error instanceof UsageError) {
+    const named = verb === undefined || verb.name === tool.defaultVerb ? tool.name : `${tool.name} ${verb.name}`;
+    if (error.showUsage && verb) {
+      say(error.message);
+      writeAll(2, `usage: ${usageLine(tool, verb)}\nsee ${named} --help\n`);
+    } else say(`${error.message} (see ${named} --help)`);
+    return 2;
+  }
+  if (error instanceof ExitError) {
+    if (error.message) say(error.message);
+    return error.exitCode;
+  }
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  say(message);
+  log?.debug("stack of the failure", { stack: error instanceof Error ? error.stack : undefined });
+  return 1;
+}
+
+function escapeLines(message: string): string {
+  return message.split("\n").map(escapeControl).join("\n");
+}
