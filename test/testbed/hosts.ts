@@ -9,8 +9,8 @@ import { sweepLeftovers } from "./sweep.ts";
 export interface HostsOptions {
   /** Default 1; at most 200, though each with an engine takes about 115 MB. */
   count?: number;
-  /** Default "old"; "none" for hosts without an engine. */
-  engine?: EngineKind | "none";
+  /** Default "old"; "none" for hosts without an engine; or a function of the host's index (from 0), for a mix. */
+  engine?: EngineKind | "none" | ((index: number) => EngineKind | "none");
   /** More flags for every dockerd. */
   engineFlags?: string[];
 }
@@ -70,12 +70,13 @@ export async function hostsUp(options: HostsOptions = {}): Promise<Hosts> {
     const all: Host[] = [];
     for (const [i, place] of network.hosts.entries()) {
       const name = `h${i + 1}`;
-      if (engine === "none") {
+      const kind = typeof engine === "function" ? engine(i) : engine;
+      if (kind === "none") {
         all.push(host(name, place, undefined, servers));
         continue;
       }
       // One after the other: on two cores all at once is no quicker, and one that fails is easier to see.
-      const started = await startEngine({ engine, netns: place.netns, hostname: name, flags: engineFlags });
+      const started = await startEngine({ engine: kind, netns: place.netns, hostname: name, flags: engineFlags });
       engines.push(started);
       all.push(host(name, place, started, servers));
     }

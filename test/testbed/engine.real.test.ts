@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { must, run } from "./command.ts";
 import type { EngineKind } from "./engine.ts";
-import { type Docker, type Hosts, hostsUp, startDocker } from "./hosts.ts";
+import { type Docker, startDocker } from "./hosts.ts";
 import { busyboxImage } from "./images.ts";
 import { processesNaming } from "./procfs.ts";
 import { mountsBelow } from "./traces.ts";
@@ -70,63 +69,3 @@ for (const engine of ["old", "new"] as EngineKind[]) {
     });
   });
 }
-
-describe("two hosts without engines", () => {
-  let hosts: Hosts;
-  beforeAll(async () => {
-    hosts = await hostsUp({ count: 2, engine: "none" });
-  });
-  afterAll(() => hosts?.stop());
-  const pair = () => {
-    const [a, b] = hosts.all;
-    if (!a || !b) throw new Error("two hosts were asked for");
-    return [a, b] as const;
-  };
-
-  test("have names and addresses, and run servers that others reach", async () => {
-    const [a, b] = pair();
-    expect((await a.exec(["hostname"])).stdout.trim()).toBe("h1");
-    const logFile = join(tmpdir(), `${b.netns}.log`);
-    const reach = async () => (await a.exec(["busybox", "nc", "-w", "1", b.ip, "7000"])).stdout.trim();
-    await b.spawn({
-      name: "echo",
-      argv: ["busybox", "sh", "-c", says("b").at(-1)?.replace("80", "7000") ?? ""],
-      logFile,
-    });
-    await waitFor(async () => (await reach()) === "b", { what: "h1 to hear h2" });
-
-    await b.dropFrom(a);
-    expect(await reach()).toBe("");
-    await hosts.heal();
-    await waitFor(async () => (await reach()) === "b", { what: "h1 to hear h2 again" });
-    rmSync(logFile);
-  });
-
-  test("a one-way fault lets the other direction through; a two-way fault none", async () => {
-    const [a, b] = pair();
-    const arrives = async (from: typeof a, to: typeof b) => {
-      const before = await received(to);
-      await from.exec(["busybox", "ping", "-c", "1", "-W", "1", to.ip]);
-      return (await received(to)) > before;
-    };
-    const received = async (host: typeof a) => {
-      const { stdout } = await host.exec(["sh", "-c", "awk '$1==\"Icmp:\" && $2+0==$2 {print $2}' /proc/net/snmp"]);
-      return Number(stdout.trim());
-    };
-    expect([await arrives(a, b), await arrives(b, a)]).toEqual([true, true]);
-    await b.dropFrom(a);
-    expect([await arrives(a, b), await arrives(b, a)]).toEqual([false, true]);
-    await b.dropFrom(a, { both: true });
-    expect([await arrives(a, b), await arrives(b, a)]).toEqual([false, false]);
-    await hosts.heal();
-    expect([await arrives(a, b), await arrives(b, a)]).toEqual([true, true]);
-  });
-
-  test("reach nothing beyond their network", async () => {
-    const [a] = pair();
-    const rules = await must(["iptables", "-w", "-S", "FORWARD"]);
-    const bridge = a.netns.replace(/-\d+$/, "");
-    expect(rules).toContain(`-A FORWARD -i ${bridge} ! -o ${bridge} -j DROP`);
-    expect(readdirSync("/sys/class/net")).toContain(bridge);
-  });
-});
