@@ -47,6 +47,8 @@ export interface CallerAddress {
   networkId: string;
   /** The ambassador's address on that network (the bridge's gateway). */
   gateway: string;
+  /** The network has no way out (`docker network create --internal`): what is not on it is out of the kernel's reach. */
+  internal?: boolean;
 }
 
 export interface Backend {
@@ -69,7 +71,8 @@ export interface RouteNeeds {
 
 export interface AppliedRoute {
   route: Route;
-  plane: PlaneKind;
+  /** "none" when it is refused. */
+  plane: PlaneKind | "none";
   /** Why this plane and not a faster one, or why refused: shown to people. */
   why: string;
   state: "active" | "no_backends" | "refused";
