@@ -21,7 +21,7 @@ export class Output {
    */
   write(name: string, parts: Uint8Array[], mode = 0o644): string {
     const path = join(this.#folder, name);
-    const scratch = `${path}.new`;
+    const scratch = `${path}.${process.pid}.new`;
     mkdirSync(dirname(path), { recursive: true });
     const handle = openSync(scratch, "w");
     try {

@@ -98,15 +98,24 @@ async function makeScript(plan: BuildPlan, { name, entry }: Program, output: Out
 }
 
 async function makeImage(plan: BuildPlan, { name }: Program, binary: Buffer[], licenses: TarEntry[], output: Output) {
-  const { images, dataOwner } = imagesOf(name, plan.version);
+  const { images, data } = imagesOf(name, plan.version);
   const layer: TarEntry[] = [
     { name, content: binary, mode: 0o755 },
-    ...(dataOwner === undefined ? [] : [{ name: "data/", owner: dataOwner }]),
+    ...(data ? folders(data.path, data.owner) : []),
     { name: "licenses/" },
     ...licenses,
     { name: "tmp/", mode: 0o1777 },
   ];
   return output.write(`images/${name}.tar`, imageArchive(plan.arch, layer, images));
+}
+
+/** A folder and those above it; only the last is not root's. */
+function folders(path: string, owner: number): TarEntry[] {
+  const words = path.split("/").slice(1);
+  return words.map((_, index) => ({
+    name: `${words.slice(0, index + 1).join("/")}/`,
+    owner: index === words.length - 1 ? owner : 0,
+  }));
 }
 
 /** The files that a program becomes, relative to the output folder: one for each step. */

@@ -7,11 +7,13 @@ interface ImageFacts {
   /** Why the image must run as root; absent where it runs as 65534 ("nobody"). */
   root?: string;
   ports?: string[];
-  /** A volume at /data, owned by the image's user, that relative file names refer to. */
-  data?: true;
+  /** A volume, owned by the image's user, for what the tool keeps; relative file names refer to it. */
+  data?: string;
 }
 
 const NOBODY = 65534;
+/** Where the tools keep their state by default. */
+const STATE = "/var/lib/quayside";
 const DOCKER_SOCKET = "opens the Docker socket, which belongs to root";
 
 /** By name of the program. One that is not listed runs as nobody and exposes nothing. */
@@ -19,7 +21,7 @@ const table: Readonly<Record<string, ImageFacts>> = {
   discoverd: {
     about: "Service discovery with an API of its own, over a pluggable store",
     ports: ["1111/tcp", "53/tcp", "53/udp"],
-    data: true,
+    data: STATE,
   },
   registrator: { about: "Registers every container that comes up, and removes those that go", root: DOCKER_SOCKET },
   ambassadord: {
@@ -31,15 +33,15 @@ const table: Readonly<Record<string, ImageFacts>> = {
     about: "The mesh: discovery, registration, routing and DNS in one process a host",
     root: "opens the Docker socket and writes nftables rules",
     ports: ["1111/tcp", "53/tcp", "53/udp", "10000/tcp"],
-    data: true,
+    data: STATE,
   },
-  configurator: { about: "Puts a REST API on software that only has config files", data: true },
+  configurator: { about: "Puts a REST API on software that only has config files", data: STATE },
   duplex: { about: "Brokerless RPC between peers: streams, callbacks, back-pressure" },
   manifold: { about: "Places containers on a cluster by strategies", root: DOCKER_SOCKET },
   quayside: {
     about: "All tools in one binary: the first word says which",
     root: "some of its tools need root",
-    data: true,
+    data: STATE,
   },
 };
 
@@ -49,8 +51,8 @@ const storyRoles = { counter: "9000/tcp", webapp: "8080/tcp", client: "8070/tcp"
 /** What goes into the archive of one program: images, and the folders that its layer holds beside the program. */
 export interface ImagePlan {
   images: Image[];
-  /** Owner (uid = gid) of /data, which a volume mounted there takes over; undefined where the layer has no such folder. */
-  dataOwner: number | undefined;
+  /** A folder of the layer, with its owner (uid = gid), both of which a volume mounted there takes over; undefined for none. */
+  data: { path: string; owner: number } | undefined;
 }
 
 /**
@@ -64,11 +66,11 @@ export function imagesOf(name: string, version: string): ImagePlan {
       ...image(role, version, { about: `The ${role} of the story that quickstart plays`, ports: [port] }),
       entrypoint: ["/story", role],
     }));
-    return { images, dataOwner: NOBODY };
+    return { images, data: { path: "/data", owner: NOBODY } };
   }
   const facts = table[name] ?? { about: name };
-  const dataOwner = facts.data && (facts.root ? 0 : NOBODY);
-  return { images: [image(name, version, facts)], dataOwner };
+  const data = facts.data === undefined ? undefined : { path: facts.data, owner: facts.root ? 0 : NOBODY };
+  return { images: [image(name, version, facts)], data };
 }
 
 function image(name: string, version: string, facts: ImageFacts): Image {
@@ -78,7 +80,7 @@ function image(name: string, version: string, facts: ImageFacts): Image {
     entrypoint: [`/${name}`],
     user: `${user}:${user}`,
     ports: facts.ports ?? [],
-    ...(facts.data ? { volumes: ["/data"], folder: "/data" } : {}),
+    ...(facts.data ? { volumes: [facts.data], folder: facts.data } : {}),
     labels: {
       "org.opencontainers.image.title": name,
       "org.opencontainers.image.description": facts.about,

@@ -100,10 +100,11 @@ test("a tool runs as nobody unless its row says why it needs root", () => {
   expect(user("a-tool-to-come")).toEqual(["65534:65534"]);
   expect(user("registrator")).toEqual(["0:0"]);
   expect(imagesOf("registrator", "1.2.3").images[0]?.labels?.["quayside.root"]).toContain("Docker socket");
-  // A volume at /data takes over the folder's owner: the one that will write to it.
-  expect(imagesOf("discoverd", "1.2.3").dataOwner).toBe(65534);
-  expect(imagesOf("consulate", "1.2.3").dataOwner).toBe(0);
-  expect(imagesOf("registrator", "1.2.3").dataOwner).toBeUndefined();
+  // A volume mounted there takes over the folder's owner: the one that will write to it.
+  const data = (name: string) => imagesOf(name, "1.2.3").data;
+  expect(data("discoverd")).toEqual({ path: "/var/lib/quayside", owner: 65534 });
+  expect(data("consulate")).toEqual({ path: "/var/lib/quayside", owner: 0 });
+  expect(data("registrator")).toBeUndefined();
 });
 
 test("the story's app is three images", () => {
