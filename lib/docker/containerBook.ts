@@ -1,0 +1,196 @@
+import { isDeepStrictEqual } from "node:util";
+import type { ContainerEvent } from "./containerEvent.ts";
+import type { Container } from "./containers.ts";
+
+/** How an inspect ended. */
+export type Reading =
+  | { kind: "read"; container: Container }
+  | { kind: "gone" }
+  /** The engine did not answer, or could not: what was known of it stays. */
+  | { kind: "failed"; reason: string }
+  /** The answer makes no sense: what was known of it goes. */
+  | { kind: "unreadable"; reason: string };
+
+/**
+ * What is known of an engine's containers, and what must be read again. It decides; it does no I/O and has no clock.
+ *
+ * - A hint (event, list) makes an id dirty; several make it dirty once.
+ * - `take` gives an id at most once until it is `settle`d, so readings of one container never overlap.
+ * - A reading that began before a die or destroy is older than that event: the event prevails until the next reading.
+ */
+export interface ContainerBook {
+  readonly containers: ReadonlyMap<string, Container>;
+  readonly unreadable: ReadonlyMap<string, string>;
+  /** Dirty or being read. */
+  readonly busy: number;
+  /** Whether all that the last list named has been read since. */
+  readonly complete: boolean;
+  /** Takes an event; tells what changed at once. */
+  event(event: ContainerEvent): Change | undefined;
+  /** Everything that the list names and everything known is to be read; returns whether nothing is. */
+  list(ids: Iterable<string>): boolean;
+  /** Reads `id` again. */
+  dirty(id: string): void;
+  /** An id to read now; those that events named come first. `urgentOnly` leaves out those that only a list named. */
+  take(urgentOnly?: boolean): { id: string; urgent: boolean } | undefined;
+  /** Ends what `take` began; tells what changed. */
+  settle(id: string, reading: Reading): Change | undefined;
+  /** Ends what `take` began without a result: it stays dirty. */
+  release(id: string): void;
+}
+
+/** Something in `containers` or `unreadable` is no longer as it was. */
+export interface Change {
+  /** When the oldest event behind it happened, ms since the epoch; undefined when a list led to it. */
+  eventAt?: number;
+}
+
+interface Entry {
+  dirty: boolean;
+  reading: boolean;
+  /** What happened since the reading in flight began, and so is newer than it. */
+  since?: { kind: "died"; exitCode: number } | { kind: "removed" };
+  /** The oldest event not yet seen in a settled reading that began after it. */
+  eventAt?: number;
+  /** As `eventAt`, of the reading in flight. */
+  readingFor?: number;
+}
+
+/** @example
+ * const book = createContainerBook();
+ * book.list(["a"]);
+ * const taken = book.take();
+ * if (taken) book.settle(taken.id, { kind: "gone" });
+ */
+export function createContainerBook(): ContainerBook {
+  const containers = new Map<string, Container>();
+  const unreadable = new Map<string, string>();
+  const entries = new Map<string, Entry>();
+  const urgent = new Set<string>();
+  const bulk = new Set<string>();
+  const awaited = new Set<string>();
+
+  function mark(id: string, queue: Set<string>): Entry {
+    let entry = entries.get(id);
+    if (!entry) {
+      entry = { dirty: false, reading: false };
+      entries.set(id, entry);
+    }
+    entry.dirty = true;
+    if (queue === urgent) bulk.delete(id);
+    if (!entry.reading && !urgent.has(id)) queue.add(id);
+    return entry;
+  }
+
+  function put(id: string, container: Container): boolean {
+    const wasUnreadable = unreadable.delete(id);
+    const known = containers.get(id);
+    // The same object stays for the same content: who compares states sees at a glance that nothing changed.
+    if (known && isDeepStrictEqual(known, container)) return wasUnreadable;
+    containers.set(id, container);
+    return true;
+  }
+
+  function remove(id: string): boolean {
+    const one = containers.delete(id);
+    return unreadable.delete(id) || one;
+  }
+
+  function apply(id: string, entry: Entry, reading: Reading): boolean {
+    const { since } = entry;
+    if (since?.kind === "removed" || reading.kind === "gone") return remove(id);
+    if (reading.kind === "read") return put(id, since ? ended(reading.container, since.exitCode) : reading.container);
+    const dropped = reading.kind === "unreadable" && containers.delete(id);
+    const told = unreadable.get(id) !== reading.reason;
+    unreadable.set(id, reading.reason);
+    return told || dropped;
+  }
+
+  return {
+    containers,
+    unreadable,
+    get busy() {
+      return entries.size;
+    },
+    get complete() {
+      return awaited.size === 0;
+    },
+
+    event(event) {
+      const { id } = event;
+      const entry = mark(id, urgent);
+      entry.eventAt ??= event.at;
+      if (event.kind === "changed") return undefined;
+      if (event.kind === "removed") {
+        if (entry.reading) entry.since = { kind: "removed" };
+        return remove(id) ? { eventAt: event.at } : undefined;
+      }
+      if (entry.reading && entry.since?.kind !== "removed") entry.since = { kind: "died", exitCode: event.exitCode };
+      const known = containers.get(id);
+      if (!known || ended(known, event.exitCode) === known) return undefined;
+      containers.set(id, ended(known, event.exitCode));
+      return { eventAt: event.at };
+    },
+
+    list(ids) {
+      awaited.clear();
+      for (const id of [...ids, ...containers.keys(), ...unreadable.keys(), ...entries.keys()]) {
+        awaited.add(id);
+        mark(id, bulk);
+      }
+      return awaited.size === 0;
+    },
+
+    dirty(id) {
+      mark(id, bulk);
+    },
+
+    take(urgentOnly = false) {
+      const isUrgent = urgent.size > 0;
+      const queue = isUrgent ? urgent : urgentOnly ? undefined : bulk;
+      const [id] = queue ?? [];
+      if (id === undefined || !queue) return undefined;
+      queue.delete(id);
+      const entry = entries.get(id);
+      if (!entry) return undefined;
+      entry.dirty = false;
+      entry.reading = true;
+      delete entry.since;
+      if (entry.eventAt !== undefined) entry.readingFor = entry.eventAt;
+      delete entry.eventAt;
+      return { id, urgent: isUrgent };
+    },
+
+    settle(id, reading) {
+      const entry = entries.get(id);
+      if (!entry?.reading) return undefined;
+      const changed = apply(id, entry, reading);
+      // A reading in flight often sees already what an event after it tells.
+      const eventAt = entry.readingFor ?? entry.eventAt;
+      awaited.delete(id);
+      entry.reading = false;
+      delete entry.since;
+      delete entry.readingFor;
+      if (entry.dirty) (entry.eventAt === undefined ? bulk : urgent).add(id);
+      else entries.delete(id);
+      return changed ? (eventAt === undefined ? {} : { eventAt }) : undefined;
+    },
+
+    release(id) {
+      const entry = entries.get(id);
+      if (!entry?.reading) return;
+      entry.reading = false;
+      delete entry.since;
+      if (entry.readingFor !== undefined) entry.eventAt = entry.readingFor;
+      delete entry.readingFor;
+      mark(id, bulk);
+    },
+  };
+}
+
+/** What a container is at once after its process ended, until it is read again. */
+function ended(container: Container, exitCode: number): Container {
+  const { state } = container;
+  if (!state.running && !state.paused) return container;
+  return { ...container, pid: 0, state: { ...state, status: "exited", running: false, paused: false, exitCode } };
+}

@@ -1,0 +1,71 @@
+/** What an event of the engine means for the containers known. Everything else is read from an inspect. */
+export type ContainerEvent =
+  /** Something about it changed: inspect it. */
+  | { kind: "changed"; id: string; at: number }
+  /** Its process ended; known before any inspect. */
+  | { kind: "died"; id: string; at: number; exitCode: number }
+  /** It was removed; its id is never used again. */
+  | { kind: "removed"; id: string; at: number };
+
+/** Frequent, and of no consequence for any field of a Container; a health check alone makes three of them each time. */
+const ignored = new Set([
+  "exec_create",
+  "exec_start",
+  "exec_die",
+  "exec_detach",
+  "attach",
+  "detach",
+  "resize",
+  "top",
+  "export",
+  "commit",
+  "copy",
+  "archive-path",
+  "extract-to-dir",
+  "prune",
+]);
+
+/**
+ * Reads one message of GET /events (Type, Action, Actor: there since API 1.22; status, id and from are gone since 1.52).
+ * Undefined when it concerns no container, or cannot be read. Actions that are not known here mean `changed`.
+ *
+ * @example
+ * containerEvent({ Type: "container", Action: "health_status: healthy", Actor: { ID: "4f…" }, timeNano: 1e18 });
+ * // { kind: "changed", id: "4f…", at: 1000000000000 }
+ */
+export function containerEvent(raw: unknown): ContainerEvent | undefined {
+  if (!isObject(raw)) return undefined;
+  const { Type, Action, Actor } = raw;
+  if (typeof Action !== "string" || !isObject(Actor)) return undefined;
+  const attributes = isObject(Actor.Attributes) ? Actor.Attributes : {};
+  const at = timeOf(raw);
+  if (Type === "network") {
+    if (Action !== "connect" && Action !== "disconnect") return undefined;
+    const id = attributes.container;
+    return isId(id) ? { kind: "changed", id, at } : undefined;
+  }
+  if (Type !== "container" || !isId(Actor.ID)) return undefined;
+  const id = Actor.ID;
+  // "health_status: healthy", "exec_create: sh -c ...": what follows the colon is for people.
+  const action = Action.split(":", 1)[0] ?? "";
+  if (ignored.has(action)) return undefined;
+  if (action === "destroy") return { kind: "removed", id, at };
+  if (action === "die") {
+    const exitCode = Number(attributes.exitCode ?? Number.NaN);
+    return { kind: "died", id, at, exitCode: Number.isInteger(exitCode) ? exitCode : 0 };
+  }
+  return { kind: "changed", id, at };
+}
+
+function timeOf(raw: Record<string, unknown>): number {
+  if (typeof raw.timeNano === "number" && Number.isFinite(raw.timeNano)) return raw.timeNano / 1e6;
+  return typeof raw.time === "number" && Number.isFinite(raw.time) ? raw.time * 1000 : Date.now();
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= 128;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,98 @@
+import { DockerError } from "./dockerError.ts";
+import type { CallOptions, EngineConnection, EngineVersion } from "./engineConnection.ts";
+import { jsonLines } from "./jsonLines.ts";
+
+/** As much of GET /info as is used. */
+export interface SystemInfo {
+  /** The daemon's own id: stays over restarts, differs between daemons. */
+  id: string;
+  /** The host's name as the engine tells it. */
+  name: string;
+  version: string;
+  /** The engine's clock, RFC 3339; "" when it does not tell. */
+  systemTime: string;
+  containers: number;
+  containersRunning: number;
+}
+
+/** Which events: `{ type: ["container", "network"] }`; all when absent. */
+export type Filters = Readonly<Record<string, readonly string[]>>;
+
+/** Calls about the engine itself. */
+export interface SystemCalls {
+  /** Whether the engine answers, over a connection of its own; throws {@link DockerError} when it does not. Default time limit 5 s. */
+  ping(options?: CallOptions): Promise<void>;
+  /** The engine's version, asked now; settles the API version that later calls speak. */
+  version(options?: CallOptions): Promise<EngineVersion & { negotiated: string }>;
+  info(options?: CallOptions): Promise<SystemInfo>;
+  /**
+   * Subscribes to events: resolves when the engine has begun to answer. The messages are as the engine sends them; reading them
+   * ends when the engine closes the stream, and throws when the connection breaks. `since` (RFC 3339, by the engine's clock) first repeats those of
+   * its last 256 that are not older.
+   */
+  events(options?: CallOptions & { filters?: Filters; since?: string; onBytes?: () => void }): Promise<EventStream>;
+}
+
+export interface EventStream extends AsyncIterable<unknown> {
+  close(): void;
+}
+
+/** @internal */
+export function systemCalls(connection: EngineConnection): SystemCalls {
+  return {
+    async ping({ timeoutMs = 5000, signal } = {}) {
+      const { body } = await connection.stream({
+        path: "/_ping",
+        versioned: false,
+        fresh: true,
+        timeoutMs,
+        ...(signal ? { signal } : {}),
+      });
+      for await (const _ of body) break; // leaving the loop closes the connection
+    },
+
+    async version(options = {}) {
+      const { api, engine } = await connection.negotiate({ ...options, again: true });
+      return { ...engine, negotiated: api };
+    },
+
+    async info(options = {}) {
+      const raw = await connection.json({ path: "/info", ...options });
+      if (typeof raw !== "object" || raw === null) throw new DockerError("bad_answer", "GET /info: not an object");
+      const fields = raw as Record<string, unknown>;
+      const text = (name: string) => (typeof fields[name] === "string" ? (fields[name] as string) : "");
+      const number = (name: string) => (typeof fields[name] === "number" ? (fields[name] as number) : 0);
+      return {
+        id: text("ID"),
+        name: text("Name"),
+        version: text("ServerVersion"),
+        systemTime: text("SystemTime"),
+        containers: number("Containers"),
+        containersRunning: number("ContainersRunning"),
+      };
+    },
+
+    async events({ filters, since, onBytes, ...options } = {}) {
+      const { body, close } = await connection.stream({
+        path: "/events",
+        query: { filters: filters && JSON.stringify(filters), since: since ? unixTime(since) : undefined },
+        fresh: true,
+        ...options,
+      });
+      return { [Symbol.asyncIterator]: () => jsonLines(body, onBytes ? { onBytes } : {}), close };
+    },
+  };
+}
+
+/**
+ * RFC 3339 as the engine takes times, "1700000000.000000123"; undefined when it cannot be read.
+ *
+ * @example
+ * unixTime("2026-11-22T21:10:54.930639163Z"); // "1795468254.930639163"
+ */
+export function unixTime(rfc3339: string): string | undefined {
+  const ms = Date.parse(rfc3339);
+  if (Number.isNaN(ms)) return undefined;
+  const fraction = /\.(\d{1,9})/.exec(rfc3339)?.[1] ?? "";
+  return `${Math.floor(ms / 1000)}.${fraction.padEnd(9, "0")}`;
+}

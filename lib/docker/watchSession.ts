@@ -1,0 +1,216 @@
+import { backoff } from "./backoff.ts";
+import type { ContainerBook, Reading } from "./containerBook.ts";
+import { containerEvent } from "./containerEvent.ts";
+import type { EngineInfo } from "./containers.ts";
+import type { WatchedEngine, WatcherOptions } from "./createContainerWatcher.ts";
+import { DockerError } from "./dockerError.ts";
+import type { EventStream } from "./systemCalls.ts";
+
+/** What a session works with, and whom it tells. */
+export interface Session {
+  engine: WatchedEngine;
+  book: ContainerBook;
+  settings: Required<Omit<WatcherOptions, "log" | "backoffFirstMs" | "backoffCapMs">>;
+  log: WatcherOptions["log"];
+  /** Something in the book changed. */
+  changed(eventAt: number | undefined): void;
+  /** Everything that the list named has been read. */
+  complete(engine: EngineInfo): void;
+}
+
+/** Events of these types carry all that the book wants to know. */
+const filters = { type: ["container", "network"] };
+
+/**
+ * Watches over one event stream: asks who the engine is, subscribes, lists, inspects, and follows the events. Returns when it is
+ * time to do all of that again, with nothing lost; throws when the engine is lost. Nothing of it runs on after that.
+ *
+ * @throws {DockerError}
+ */
+export async function watchSession(session: Session, closing: AbortSignal): Promise<void> {
+  const { engine, settings } = session;
+  const life = new AbortController();
+  const { signal } = life;
+  const stop = () => life.abort();
+  closing.addEventListener("abort", stop, { once: true });
+  if (closing.aborted) stop();
+  const alive = { at: performance.now() };
+  let reader: Reader | undefined;
+  try {
+    // Asked anew each time: the engine may have been replaced by another version.
+    const { negotiated } = await engine.version({ signal });
+    const info = await engine.info({ signal });
+    const about = { id: info.id, name: info.name, version: info.version, apiVersion: negotiated };
+    const onBytes = () => {
+      alive.at = performance.now();
+    };
+    // The engine answers a moment before it subscribes; `since` has it repeat what happens in between.
+    const events = await engine.events({ signal, filters, since: info.systemTime, onBytes });
+    reader = startReader(session, about, signal);
+    await Promise.race([
+      follow(session, events, reader),
+      list(session, reader, signal),
+      doubt(engine, settings, alive, signal),
+      elapsed(settings.relistMs * (0.9 + Math.random() * 0.2), signal),
+      reader.failed,
+    ]);
+  } finally {
+    stop();
+    closing.removeEventListener("abort", stop);
+    await reader?.ended();
+  }
+}
+
+/** Feeds the book with events until the stream ends, which it never does by itself. */
+async function follow(session: Session, events: EventStream, reader: Reader): Promise<never> {
+  for await (const raw of events) {
+    const event = containerEvent(raw);
+    if (!event) continue;
+    const change = session.book.event(event);
+    if (change) session.changed(change.eventAt);
+    reader.wake();
+  }
+  throw new DockerError("unavailable", "the engine closed the event stream");
+}
+
+/** Has everything read, and then never returns: it is one of several in a race. */
+async function list(session: Session, reader: Reader, signal: AbortSignal): Promise<never> {
+  const { engine, settings, book } = session;
+  const found = await engine.listContainers({ all: true, signal, timeoutMs: settings.listTimeoutMs });
+  book.list(found.map(({ id }) => id));
+  reader.listed();
+  await elapsed(Number.POSITIVE_INFINITY, signal);
+  throw new DockerError("aborted", "the session is over");
+}
+
+/** Throws when the stream is silent and the engine does not answer either; returns when this process was itself not running. */
+async function doubt(
+  engine: WatchedEngine,
+  { pingMs, pingTimeoutMs }: Session["settings"],
+  alive: { at: number },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let failures = 0; ; ) {
+    const asleep = performance.now();
+    if (failures === 0) await elapsed(pingMs, signal);
+    if (signal.aborted) return;
+    // While it was stopped (suspended, debugged) the engine may have dropped events for it.
+    if (performance.now() - asleep > pingMs + 5000) return;
+    if (performance.now() - alive.at < pingMs) continue;
+    try {
+      await engine.ping({ signal, timeoutMs: pingTimeoutMs });
+      failures = 0;
+    } catch (error) {
+      // A busy engine may miss one; who refuses or is gone is believed at once.
+      if (++failures >= 2 || !(error instanceof DockerError && error.code === "timeout")) throw error;
+    }
+  }
+}
+
+/** Inspects what the book wants read, a bounded number at a time. */
+interface Reader {
+  wake(): void;
+  /** The list is in the book: tells the session when all of it has been read. */
+  listed(): void;
+  /** Rejects when inspecting fails in a way that was not foreseen. */
+  failed: Promise<never>;
+  /** Resolves when no inspect is under way and no timer is left. */
+  ended(): Promise<void>;
+}
+
+function startReader(session: Session, about: EngineInfo, signal: AbortSignal): Reader {
+  const { book, engine, settings, log } = session;
+  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+  const failures = new Map<string, number>();
+  const underWay = new Set<Promise<void>>();
+  let bulk = 0;
+  let isListed = false;
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => {}); // also when the race is over already
+
+  function wake(): void {
+    while (!signal.aborted && underWay.size < settings.maxInspects) {
+      const taken = book.take(bulk >= settings.maxListInspects);
+      if (!taken) break;
+      if (!taken.urgent) bulk++;
+      const done = read(taken.id).then(
+        () => {
+          underWay.delete(done);
+          if (!taken.urgent) bulk--;
+          wake();
+        },
+        (error: unknown) => {
+          underWay.delete(done);
+          reject(error);
+        },
+      );
+      underWay.add(done);
+    }
+    if (isListed && book.complete) {
+      isListed = false;
+      session.complete(about);
+    }
+  }
+
+  async function read(id: string): Promise<void> {
+    const reading = await inspect(id);
+    if (signal.aborted || reading === undefined) return book.release(id);
+    const change = book.settle(id, reading);
+    if (reading.kind === "failed") again(id, reading.reason);
+    else failures.delete(id);
+    if (reading.kind === "unreadable" && change) log.warn("a container is left out", { id, reason: reading.reason });
+    if (change) session.changed(change.eventAt);
+  }
+
+  async function inspect(id: string): Promise<Reading | undefined> {
+    try {
+      const container = await engine.inspectContainer(id, { signal, timeoutMs: settings.inspectTimeoutMs });
+      return { kind: "read", container };
+    } catch (error) {
+      if (!(error instanceof DockerError)) throw error;
+      if (error.code === "aborted") return undefined;
+      if (error.code === "not_found") return { kind: "gone" };
+      return { kind: error.code === "bad_answer" ? "unreadable" : "failed", reason: error.message };
+    }
+  }
+
+  function again(id: string, reason: string): void {
+    const count = failures.get(id) ?? 0;
+    failures.set(id, count + 1);
+    if (count === 0) log.warn("a container cannot be read now; trying again", { id, reason });
+    clearTimeout(timers.get(id));
+    const retry = () => {
+      timers.delete(id);
+      book.dirty(id);
+      wake();
+    };
+    timers.set(id, setTimeout(retry, backoff(count, { firstMs: 250, capMs: 10_000 })));
+  }
+
+  return {
+    wake,
+    failed,
+    listed() {
+      isListed = true;
+      wake();
+    },
+    async ended() {
+      for (const timer of timers.values()) clearTimeout(timer);
+      await Promise.allSettled(underWay);
+    },
+  };
+}
+
+/** Resolves after `ms`, or with the signal, whose owner goes on anyway. */
+function elapsed(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(done, ms);
+    if (signal.aborted) done();
+    else signal.addEventListener("abort", done);
+  });
+}
