@@ -1,0 +1,12 @@
+export { createRoute, z } from "@hono/zod-openapi";
+export { type BindSecurity, bindPolicy, isLoopback } from "./bindPolicy.ts";
+export { type Api, type ApiEnv, type ApiLog, type ApiOptions, createApi, type Readiness } from "./createApi.ts";
+export { checkPrecondition, etagOf, notModified } from "./etag.ts";
+export { type EventStreamOptions, eventStream, formatEvent, type ServerSentEvent } from "./eventStream.ts";
+export { lastEventId } from "./lastEventId.ts";
+export { type Counter, createMetrics, type Gauge, type Histogram, type Labels, type Metrics } from "./metrics.ts";
+export { type Page, type PageOptions, page } from "./page.ts";
+export { Problem, type ProblemBody, type ProblemCode, type ProblemOptions } from "./problem.ts";
+export { readJson } from "./readJson.ts";
+export { readTokenFile } from "./readTokenFile.ts";
+export { serveApi } from "./serveApi.ts";
