@@ -15,12 +15,15 @@ export interface StoreOptions {
 
 type Open = (url: string, options: StoreOptions) => Promise<Store>;
 
+const etcd: Open = async (url, options) => (await import("./etcd/openEtcd.ts")).openEtcd(url, options);
 const sqlite: Open = async (url, options) => (await import("./sqlite/openSqlite.ts")).openSqlite(url, options);
 
 /** One line and one folder a store. */
 const schemes = new Map<string, Open>([
   ["sqlite", sqlite],
   ["memory", sqlite],
+  ["etcd", etcd],
+  ["etcds", etcd],
 ]);
 
 /**

@@ -27,6 +27,7 @@ export class WatchBuffer {
   #ended = false;
   #wakeConsumer: (() => void) | undefined;
   #wakeProducer: (() => void) | undefined;
+  readonly #onEnd = new Set<() => void>();
 
   constructor(limit = 4096) {
     this.#limit = limit;
@@ -68,12 +69,20 @@ export class WatchBuffer {
     this.#wake();
   }
 
+  /** Calls back once when the watch ends; returns how to forget it. */
+  onEnd(callback: () => void): () => void {
+    this.#onEnd.add(callback);
+    return () => this.#onEnd.delete(callback);
+  }
+
   end(): void {
     this.#ended = true;
     this.#changes.clear();
     this.#snapshot = undefined;
     this.#wake();
     this.#wakeProducer?.();
+    for (const callback of this.#onEnd) callback();
+    this.#onEnd.clear();
   }
 
   /** The next batch as soon as there is one; undefined after `end()`. For one consumer. */

@@ -235,6 +235,7 @@ export class SqliteStore implements Store {
     let cursor = from;
     try {
       for (let batch = await buffer.take(); batch; batch = await buffer.take()) {
+        if (this.#closed) return;
         const whole = batch.lost ? this.#replay(prefix, cursor) : batch;
         if (!whole) {
           await new Promise((resolve) => setTimeout(resolve, 500)); // the disk fails: status() tells
