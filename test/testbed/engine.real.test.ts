@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { must, run } from "./command.ts";
 import type { EngineKind } from "./engine.ts";
 import { type Docker, startDocker } from "./hosts.ts";
-import { busyboxImage } from "./images.ts";
+import { busyboxImage, importImage } from "./images.ts";
 import { processesNaming } from "./procfs.ts";
 import { mountsBelow } from "./traces.ts";
 import { waitFor } from "./waitFor.ts";
@@ -43,6 +43,16 @@ for (const engine of ["old", "new"] as EngineKind[]) {
       await waitFor(async () => (await hear(docker.host.ip, 8080)) === "ahoy", {
         what: "the published port to answer",
       });
+    });
+
+    test("runs an image made of files of this machine", async () => {
+      const files = { "/busybox": "/bin/busybox", "/word": "/etc/debian_version" };
+      const name = await importImage(docker, { name: "testbed/cat:1", files, changes: ['ENTRYPOINT ["/busybox"]'] });
+      const id = await docker.api.run({ image: name, cmd: ["cat", "/word"] });
+      const { StatusCode } = await docker.api.call<{ StatusCode: number }>("POST", `/containers/${id}/wait`);
+      const log = await docker.api.call<string>("GET", `/containers/${id}/logs?stdout=true`);
+      await docker.api.remove(id);
+      expect([StatusCode, log.slice(8)]).toEqual([0, readFileSync("/etc/debian_version", "utf8")]); // 8: the stream's header
     });
 
     test("kill -9 of dockerd leaves containers running; its start ends them", async () => {
