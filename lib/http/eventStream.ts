@@ -49,71 +49,23 @@ function oneLine(text: string): string {
  * app.get("/events", (c) => eventStream(engine.events(since, c.req.raw.signal), { signal: c.req.raw.signal, format }));
  */
 export function eventStream<T>(source: AsyncIterable<T>, options: EventStreamOptions<T> = {}): Response {
-  const { keepAliveMs = 30_000, bufferBytes = 1 << 18, slowReaderMs = 30_000, signal } = options;
-  const iterator = source[Symbol.asyncIterator]();
-  const stop = new AbortController();
-  let wake: (() => void) | undefined;
-
+  const { format, bufferBytes = 1 << 18 } = options;
+  const sender = new Sender(source[Symbol.asyncIterator](), {
+    keepAliveMs: options.keepAliveMs ?? 30_000,
+    slowReaderMs: options.slowReaderMs ?? 30_000,
+    signal: options.signal,
+    frame: (item) => frameOf(format ? format(item) : item),
+  });
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        controller.enqueue(opening);
-        void pump(controller);
+        void sender.run(controller);
       },
-      pull() {
-        wake?.();
-      },
-      cancel() {
-        stop.abort();
-      },
+      pull: () => sender.wake?.(),
+      cancel: () => sender.stop(),
     },
     { highWaterMark: bufferBytes, size: (chunk) => chunk?.byteLength ?? 0 },
   );
-
-  async function pump(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    const ended = AbortSignal.any(signal ? [stop.signal, signal] : [stop.signal]);
-    const gone = new Promise<"gone">((resolve) => {
-      if (ended.aborted) resolve("gone");
-      ended.addEventListener("abort", () => resolve("gone"), { once: true });
-    });
-    const beat = setInterval(() => {
-      if (!stop.signal.aborted && (controller.desiredSize ?? 0) > 0) controller.enqueue(keepAlive);
-    }, keepAliveMs);
-    try {
-      for (;;) {
-        const next = await Promise.race([iterator.next(), gone]);
-        if (next === "gone" || next.done) break;
-        beat.refresh?.();
-        controller.enqueue(frameOf(options.format ? options.format(next.value) : next.value));
-        if ((controller.desiredSize ?? 1) <= 0 && (await Promise.race([drained(controller), gone])) === "gone") break;
-      }
-    } catch (error) {
-      if (!ended.aborted)
-        controller.enqueue(encoder.encode(formatEvent({ event: "error", data: toProblem(error).message })));
-    } finally {
-      clearInterval(beat);
-      // Not awaited: a generator that waits inside returns only once it goes on.
-      void Promise.resolve(iterator.return?.()).catch(() => undefined);
-      if (!stop.signal.aborted) controller.close();
-    }
-  }
-
-  function drained(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Problem("slow_reader", `the client read nothing for ${slowReaderMs} ms`)),
-        slowReaderMs,
-      );
-      wake = () => {
-        if ((controller.desiredSize ?? 1) <= 0) return;
-        clearTimeout(timer);
-        wake = undefined;
-        resolve();
-      };
-      stop.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-    });
-  }
-
   return new Response(body, {
     headers: {
       "content-type": "text/event-stream; charset=utf-8",
@@ -123,6 +75,100 @@ export function eventStream<T>(source: AsyncIterable<T>, options: EventStreamOpt
       ...options.headers,
     },
   });
+}
+
+interface SenderOptions<T> {
+  keepAliveMs: number;
+  slowReaderMs: number;
+  signal: AbortSignal | undefined;
+  frame: (item: T) => Uint8Array;
+}
+
+/** One client's stream: reads the source no faster than the client reads us. */
+class Sender<T> {
+  readonly #source: AsyncIterator<T>;
+  readonly #options: SenderOptions<T>;
+  #stopped = false;
+  #cancelled = false;
+  /** Ends the wait that is going on. */
+  #interrupt: (() => void) | undefined;
+  /** Called when the client has taken something. */
+  wake: (() => void) | undefined;
+
+  constructor(source: AsyncIterator<T>, options: SenderOptions<T>) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  /** The client has gone. */
+  stop(): void {
+    this.#cancelled = true;
+    this.#end();
+  }
+
+  async run(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    const { signal, frame, keepAliveMs } = this.#options;
+    const end = () => this.#end();
+    signal?.addEventListener("abort", end, { once: true });
+    if (signal?.aborted) this.#stopped = true;
+    const beat = setInterval(() => {
+      if ((controller.desiredSize ?? 0) > 0) controller.enqueue(keepAlive);
+    }, keepAliveMs);
+    controller.enqueue(opening);
+    try {
+      while (!this.#stopped) {
+        const next = await this.#unlessStopped(this.#source.next());
+        if (next === undefined || next.done) break;
+        beat.refresh();
+        controller.enqueue(frame(next.value));
+        if ((controller.desiredSize ?? 1) <= 0) await this.#drained(controller);
+      }
+    } catch (error) {
+      if (!this.#cancelled) controller.enqueue(errorFrame(error));
+    } finally {
+      clearInterval(beat);
+      signal?.removeEventListener("abort", end);
+      if (!this.#cancelled) controller.close();
+      // Not awaited: a generator that waits inside returns only once it goes on. What it throws then concerns nobody.
+      void Promise.resolve(this.#source.return?.()).catch(() => undefined);
+    }
+  }
+
+  #end(): void {
+    this.#stopped = true;
+    this.#interrupt?.();
+  }
+
+  /** The promise's value, or undefined as soon as the stream stops. A race with one lasting promise would leak. */
+  #unlessStopped<V>(promise: Promise<V>): Promise<V | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = () => resolve(undefined);
+      promise.then(resolve, reject);
+    });
+  }
+
+  #drained(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    const { slowReaderMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void) => {
+        clearTimeout(timer);
+        this.wake = undefined;
+        act();
+      };
+      const timer = setTimeout(
+        () => settle(() => reject(new Problem("slow_reader", `the client read nothing for ${slowReaderMs} ms`))),
+        slowReaderMs,
+      );
+      this.#interrupt = () => settle(resolve);
+      this.wake = () => {
+        if ((controller.desiredSize ?? 1) > 0) settle(resolve);
+      };
+    });
+  }
+}
+
+function errorFrame(error: unknown): Uint8Array {
+  return encoder.encode(formatEvent({ event: "error", data: toProblem(error).message }));
 }
 
 function frameOf(item: unknown): Uint8Array {
