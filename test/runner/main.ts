@@ -1,8 +1,9 @@
 /** What `./check` runs once Bun and the packages are there: `main.ts RING [FILTER...]`. */
 import { join } from "node:path";
-import { type GoPart, goParts, isBuilt } from "../testbed/build.ts";
+import { type GoPart, isBuilt } from "../testbed/build.ts";
 import { sweepLeftovers } from "../testbed/sweep.ts";
 import { execute } from "./execute.ts";
+import { goPartsFor } from "./goPartsFor.ts";
 import { Report } from "./Report.ts";
 import { filesOf, type Ring } from "./rings.ts";
 import { runTests } from "./runTests.ts";
@@ -93,7 +94,7 @@ async function main(): Promise<void> {
   if (!needsServers) return rings.includes("unit") ? await unit() : undefined;
 
   const missing: GoPart[] = [];
-  for (const part of goParts) if (!(await isBuilt(part))) missing.push(part);
+  for (const part of goPartsFor([...files.real, ...files.mesh], root)) if (!(await isBuilt(part))) missing.push(part);
   if (missing.length > 0 && process.env.QUAYSIDE_INSTALL === "no") {
     return report.fail(
       `${missing.join(", ")} not built: bun test/testbed/build.ts ${missing.join(" ")} (or run without --no-install)`,
