@@ -42,7 +42,10 @@ export interface Discovery {
    */
   setMeta(service: string, meta: ServiceMetaUpdate): Promise<ServiceMeta>;
 
-  /** One service's events, or all services' when `service` is undefined, until `signal` aborts. */
+  /**
+   * One service's events, or all services' when `service` is undefined, until `signal` aborts. A service that does not
+   * exist has just `current`. A watch of all ends its initial state with one more `current` whose service is "".
+   */
   watch(service: string | undefined, options: WatchOptions): AsyncIterable<DiscoveryEvent>;
 
   status(): DiscoveryStatus | Promise<DiscoveryStatus>;
@@ -104,13 +107,16 @@ export interface DiscoveryEvent {
   service_meta?: ServiceMeta;
   /** With kind "leader" and an instance. */
   fencingToken?: number;
-  /** The state's revision after this event: the SSE `id:`, to resume from. */
+  /**
+   * What a watch may resume `from` once it has this event: the SSE `id:`. 0 while the initial state is being sent (nothing
+   * to resume yet). A step of several events is whole with its last one; resumed in the middle, it is sent again.
+   */
   rev: number;
 }
 
 export interface WatchOptions {
   signal: AbortSignal;
-  /** Default: all kinds. */
+  /** Default: all kinds. `current` comes in any case. */
   kinds?: readonly EventKind[];
   /** Resume after this `rev`: without gaps when it is still in the log, else the initial state is sent again. */
   from?: number;
@@ -119,6 +125,8 @@ export interface WatchOptions {
 }
 
 export interface DiscoveryStatus {
+  /** The store's state was read at least once. */
+  ready: boolean;
   /** Reads may be old: the store has not been heard of since `currentAt` (ms since the epoch). */
   stale: boolean;
   currentAt: number;

@@ -1,0 +1,368 @@
+import type { Condition, Operation, Store, Transaction, TxnResult } from "../../store/store.ts";
+import { StoreError } from "../../store/storeError.ts";
+import type {
+  Discovery,
+  DiscoveryEvent,
+  DiscoveryStatus,
+  Instance,
+  Leader,
+  RegisterOptions,
+  ServiceConfig,
+  ServiceMeta,
+  ServiceMetaUpdate,
+  ServiceSummary,
+  WatchOptions,
+} from "../discovery.ts";
+import { DiscoveryError } from "../discoveryError.ts";
+import { sameInstance } from "../sameInstance.ts";
+import { validateInstance } from "../validateInstance.ts";
+import { validateService } from "../validateService.ts";
+import type { Catalog, StepResult } from "./catalog.ts";
+import { Claimer, instanceValue } from "./claimer.ts";
+import type { Clock } from "./clock.ts";
+import type { EngineLog } from "./engineLog.ts";
+import { Expirer } from "./expirer.ts";
+import { Holdings } from "./holdings.ts";
+import { configKey, daemonKey, instanceKey, leaderKey, metaKey, servicePrefix } from "./keys.ts";
+import { LeaderNaming } from "./leaderNaming.ts";
+import { LeaseKeeper } from "./leaseKeeper.ts";
+import { Ownership } from "./ownership.ts";
+import {
+  fromStoreError,
+  instanceNotFound,
+  metaRefused,
+  notManual,
+  serviceExists,
+  serviceNotFound,
+  unavailable,
+} from "./refusals.ts";
+import { Replica } from "./replica.ts";
+import { encodeValue } from "./storedValues.ts";
+import { Watchers } from "./watchers.ts";
+
+/** All of them set: `openEngine` gives the defaults. */
+export interface EngineSettings {
+  log: EngineLog;
+  daemonId: string;
+  address: string;
+  ttlMs: number;
+  leaseTtlMs: number;
+  checkMs: number;
+  brakeShare: number;
+  brakeHoldMs: number;
+  logSize: number;
+  writeTimeoutMs: number;
+  clock: Clock;
+}
+
+/** A daemon that shares this store, as it told the store. */
+export interface DaemonInfo {
+  daemon: string;
+  /** host:port of its API, "" when it has none. */
+  address: string;
+}
+
+/** The Discovery contract over a Store. Made by `openEngine`. */
+export class Engine implements Discovery {
+  readonly #store: Store;
+  readonly #settings: EngineSettings;
+  readonly #replica: Replica;
+  readonly #catalog: Catalog;
+  readonly #watchers: Watchers;
+  readonly #holdings = new Holdings();
+  readonly #keeper: LeaseKeeper;
+  readonly #expirer: Expirer;
+  readonly #ownership: Ownership;
+  readonly #naming: LeaderNaming;
+  readonly #closed = new AbortController();
+  readonly #loops: Promise<void>[];
+
+  constructor(store: Store, settings: EngineSettings) {
+    this.#store = store;
+    this.#settings = settings;
+    const { log, clock, ttlMs, daemonId: daemon, address } = settings;
+    const { signal } = this.#closed;
+    const lease = () => this.#keeper.id;
+    const holdings = this.#holdings;
+
+    this.#replica = new Replica({
+      store,
+      clock,
+      log,
+      onStep: (result, rev) => this.#stepped(result, rev),
+      onReset: ({ isFirst, wentBack }) => {
+        if (isFirst) this.#watchers.start();
+        else if (wentBack) this.#watchers.forget();
+      },
+    });
+    const { catalog } = this.#replica;
+    this.#catalog = catalog;
+    this.#watchers = new Watchers(catalog, settings.logSize);
+    this.#naming = new LeaderNaming(store, catalog, log);
+    this.#keeper = new LeaseKeeper({
+      store,
+      clock,
+      log,
+      ttlMs: settings.leaseTtlMs,
+      daemon,
+      address,
+      onGranted: (_lease, isFirst) => {
+        this.#expirer.grace();
+        if (!isFirst) this.#ownership.leaseReplaced();
+      },
+      onAlive: () => this.#ownership.leaseAlive(),
+    });
+    const claimer = new Claimer({ store, catalog, holdings, clock, log, daemon, lease });
+    const afterCheck = () => this.#naming.run();
+    this.#expirer = new Expirer({ store, catalog, holdings, lease, settings, afterCheck });
+    const awake = () => this.#expirer.awake();
+    const checkLease = () => this.#keeper.nudge();
+    this.#ownership = new Ownership({ catalog, holdings, claimer, lease, ttlMs, awake, checkLease, signal });
+    this.#loops = [this.#replica.run(signal), this.#keeper.run(signal), this.#expirer.run(signal)];
+  }
+
+  // ---- reads: from memory, whatever the store does
+
+  /** Whether the store's state was read once; until then everything looks empty, and `status()` says so. */
+  get ready(): boolean {
+    return this.#replica.ready;
+  }
+
+  /** Resolves with `ready` as soon as it is true, or after `timeoutMs`. */
+  whenReady(timeoutMs: number): Promise<boolean> {
+    return this.#replica.reached(0, timeoutMs);
+  }
+
+  services(): ServiceSummary[] {
+    const summaries: ServiceSummary[] = [];
+    for (const { name, config, instances } of this.#catalog.services.values()) {
+      if (config) summaries.push({ name, config, instances: instances.size });
+    }
+    return summaries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  instances(service: string): Instance[] | undefined {
+    return this.#catalog.instances(service)?.slice();
+  }
+
+  leader(service: string): Leader | undefined {
+    return this.#catalog.service(service)?.leader;
+  }
+
+  meta(service: string): ServiceMeta | undefined {
+    return this.#catalog.service(service)?.meta;
+  }
+
+  watch(service: string | undefined, options: WatchOptions): AsyncIterable<DiscoveryEvent> {
+    const subscription = this.#watchers.subscribe(service, options);
+    if (this.#closed.signal.aborted) subscription.end();
+    return subscription;
+  }
+
+  status(): DiscoveryStatus {
+    const { connected, currentAt, reason } = this.#store.status();
+    const why = connected ? (this.ready ? undefined : "the store's state has not been read yet") : reason;
+    return {
+      ready: this.ready,
+      stale: !connected || !this.ready,
+      currentAt,
+      ...(why === undefined ? {} : { reason: why }),
+      rev: this.#catalog.rev,
+      services: this.#catalog.serviceCount,
+      instances: this.#catalog.instanceCount,
+      brake: this.#expirer.braked,
+      daemon: this.#settings.daemonId,
+    };
+  }
+
+  /** The live daemons on this store, this one too; sorted by id. */
+  daemons(): DaemonInfo[] {
+    const daemons = new Map(this.#catalog.daemons).set(this.#settings.daemonId, this.#settings.address);
+    return [...daemons]
+      .map(([daemon, address]) => ({ daemon, address }))
+      .sort((a, b) => (a.daemon < b.daemon ? -1 : 1));
+  }
+
+  /** How many watches are open. */
+  get watchers(): number {
+    return this.#watchers.size;
+  }
+
+  // ---- writes
+
+  async addService(service: string, config: ServiceConfig = {}): Promise<void> {
+    validateService(service);
+    const type = config.leader_type || "oldest";
+    if (type !== "oldest" && type !== "manual") {
+      throw new DiscoveryError("validation_error", 'discoverd: leader_type must be "oldest" or "manual"');
+    }
+    const key = configKey(service);
+    const { ok } = await this.#write({
+      if: [{ key, exists: false }],
+      then: [{ op: "put", key, value: encodeValue({ leader_type: type }) }],
+    });
+    if (!ok) throw serviceExists(service);
+  }
+
+  async removeService(service: string): Promise<void> {
+    validateService(service);
+    const { ok } = await this.#write({
+      if: [{ key: configKey(service), exists: true }],
+      then: [{ op: "deletePrefix", prefix: servicePrefix(service) }],
+    });
+    if (!ok) throw serviceNotFound(service);
+  }
+
+  async register(service: string, instance: Instance, options: RegisterOptions = {}): Promise<void> {
+    const record = this.#catalog.service(service)?.instances.get(instance.id);
+    const unchanged =
+      record !== undefined &&
+      sameInstance(record.instance, instance) &&
+      (options.ttlMs === undefined || options.ttlMs === record.ttlMs);
+    if (unchanged && this.#ownership.beat(service, record, options)) return;
+    validateService(service);
+    validateInstance(instance);
+    validateTtl(options.ttlMs);
+    await this.#putInstance(service, { ...instance }, options);
+  }
+
+  async deregister(service: string, id: string): Promise<void> {
+    validateService(service);
+    const holding = this.#holdings.get(service, id);
+    if (holding) this.#holdings.delete(holding);
+    const key = instanceKey(service, id);
+    try {
+      const { ok } = await this.#write({ if: [{ key, exists: true }], then: [{ op: "delete", key }] });
+      if (ok) return;
+    } catch (error) {
+      // Still registered under our lease: it has to expire by its heartbeats as before.
+      if (holding && !this.#holdings.get(service, id)) this.#holdings.set(holding);
+      throw error;
+    }
+    throw this.#catalog.service(service) ? instanceNotFound(service, id) : serviceNotFound(service);
+  }
+
+  async setLeader(service: string, id: string): Promise<void> {
+    const state = this.#catalog.service(service);
+    if (state?.config?.leader_type !== "manual") throw notManual();
+    if (state.named?.id === id) return; // the same leadership: no greater token
+    const { ok } = await this.#write({
+      if: [{ key: configKey(service), exists: true }],
+      then: [{ op: "put", key: leaderKey(service), value: encodeValue({ id }) }],
+    });
+    if (!ok) throw notManual();
+  }
+
+  async setMeta(service: string, update: ServiceMetaUpdate): Promise<ServiceMeta> {
+    validateService(service);
+    const config = configKey(service);
+    const key = metaKey(service);
+    const condition: Condition = update.index === 0 ? { key, exists: false } : { key, modRev: update.index };
+    const operations: Operation[] = [{ op: "put", key, value: encodeValue({ data: update.data }) }];
+    const id = update.leader_id;
+    if (id && this.#catalog.service(service)?.named?.id !== id) {
+      operations.push({ op: "put", key: leaderKey(service), value: encodeValue({ id }) });
+    }
+    const { ok, rev, entries } = await this.#write({
+      if: [{ key: config, exists: true }, condition],
+      then: operations,
+      else: [
+        { op: "get", key: config },
+        { op: "get", key },
+      ],
+    });
+    if (ok) return { data: update.data, index: rev };
+    const [hasConfig, current] = entries;
+    throw hasConfig ? metaRefused(service, update.index, current) : serviceNotFound(service);
+  }
+
+  /** Ends watches and loops. Registrations stay in the store until the lease runs out, so that a restart finds them. */
+  async close(): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    this.#closed.abort();
+    this.#watchers.endAll();
+    await Promise.all(this.#loops);
+    const { daemonId, log } = this.#settings;
+    const signOff = this.#store
+      .txn({ then: [{ op: "delete", key: daemonKey(daemonId) }] })
+      .then(() => undefined)
+      .catch((error: unknown) => log.debug("could not sign off from the store", { error: String(error) }));
+    await Promise.race([signOff, afterOneSecond()]);
+  }
+
+  // ---- inside
+
+  async #putInstance(service: string, instance: Instance, options: RegisterOptions): Promise<void> {
+    if (!this.ready) throw unavailable("the store has not been reached yet");
+    if (!this.#catalog.service(service)) throw serviceNotFound(service);
+    const before = this.#holdings.get(service, instance.id);
+    const ttlMs = options.ttlMs ?? before?.ttlAsked;
+    const holding = this.#ownership.newHolding(service, instance, {
+      held: options.held ?? before?.held ?? false,
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+    });
+    const key = instanceKey(service, instance.id);
+    holding.writing++;
+    this.#holdings.set(holding);
+    try {
+      const { ok } = await this.#writeUnderLease((lease) => ({
+        if: [{ key: configKey(service), exists: true }],
+        then: [{ op: "put", key, value: instanceValue(holding, this.#settings.daemonId), lease }],
+      }));
+      if (!ok) throw serviceNotFound(service);
+      holding.seenAt = this.#expirer.awake();
+    } catch (error) {
+      if (this.#holdings.has(holding)) {
+        if (before) this.#holdings.set(before);
+        else this.#holdings.delete(holding);
+      }
+      throw error;
+    } finally {
+      holding.writing--;
+    }
+  }
+
+  async #writeUnderLease(transaction: (lease: string) => Transaction): Promise<TxnResult> {
+    for (let attempt = 1; ; attempt++) {
+      const lease = await this.#keeper.granted(this.#settings.writeTimeoutMs);
+      try {
+        return await this.#write(transaction(lease));
+      } catch (error) {
+        const cause = error instanceof DiscoveryError ? error.cause : undefined;
+        const expired = cause instanceof StoreError && cause.code === "lease_expired";
+        if (!expired || attempt === 3) throw error;
+        this.#keeper.nudge();
+        await this.#settings.clock.sleep(100, this.#closed.signal);
+      }
+    }
+  }
+
+  /** Resolves when our own reads show what was written. */
+  async #write(transaction: Transaction): Promise<TxnResult> {
+    if (this.#closed.signal.aborted) throw unavailable("shutting down");
+    const result = await this.#store.txn(transaction).catch((error: unknown) => {
+      throw fromStoreError(error);
+    });
+    if (result.ok && !(await this.#replica.reached(result.rev, this.#settings.writeTimeoutMs))) {
+      throw unavailable("the write is stored, but the store's watch does not show it yet");
+    }
+    return result;
+  }
+
+  #stepped(result: StepResult, rev: number): void {
+    for (const change of result.instances) this.#ownership.observe(change);
+    this.#watchers.publish(result.events, rev);
+    for (const { name, toName } of result.services) if (toName !== undefined) this.#naming.add(name);
+  }
+}
+
+function validateTtl(ttlMs: number | undefined): void {
+  if (ttlMs === undefined || (Number.isFinite(ttlMs) && ttlMs >= 100 && ttlMs <= 86_400_000)) return;
+  throw new DiscoveryError("validation_error", "discoverd: ttl must be from 100 ms to 24 h");
+}
+
+function afterOneSecond(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 1000).unref?.();
+  });
+}

@@ -1,0 +1,56 @@
+import type { DiscoveryEvent, Instance, Leader, ServiceMeta } from "../discovery.ts";
+import { sameInstance } from "../sameInstance.ts";
+
+/** One side of a change: what was (or is) shown of the parts that changed. */
+export interface Shown {
+  /** By id; only those that may differ. */
+  instances: ReadonlyMap<string, Instance | undefined>;
+  leader: Leader | undefined;
+  meta: ServiceMeta | undefined;
+}
+
+/**
+ * What watchers are told of a step from `before` to `after`: instances that came or changed by index, then those that went
+ * by index, then the meta, then the leader. An instance that was removed and made again in one step is `down`, then `up`.
+ * All but the last carry the revision before the step, so that a watch resumed in the middle gets the whole step again.
+ */
+export function eventsOf(service: string, before: Shown, after: Shown, rev: number): DiscoveryEvent[] {
+  const came: DiscoveryEvent[] = [];
+  const went: DiscoveryEvent[] = [];
+  const event = (kind: DiscoveryEvent["kind"], instance: Instance): DiscoveryEvent => ({
+    service,
+    kind,
+    instance,
+    rev: rev - 1,
+  });
+  for (const [id, is] of after.instances) {
+    const was = before.instances.get(id);
+    if (was && is && was.index !== is.index) came.push(event("down", was), event("up", is));
+    else if (!was && is) came.push(event("up", is));
+    else if (was && !is) went.push(event("down", was));
+    else if (was && is && was !== is && !sameInstance(was, is)) came.push(event("update", is));
+  }
+  const events = [...came.sort(byIndex), ...went.sort(byIndex)];
+  if (after.meta && after.meta.index !== before.meta?.index) {
+    events.push({ service, kind: "service_meta", service_meta: after.meta, rev: rev - 1 });
+  }
+  if (!sameLeader(before.leader, after.leader)) events.push(leaderEvent(service, after.leader, rev - 1));
+  const last = events.at(-1);
+  if (last) last.rev = rev;
+  return events;
+}
+
+/** Without an instance: nobody leads now. */
+export function leaderEvent(service: string, leader: Leader | undefined, rev: number): DiscoveryEvent {
+  if (!leader) return { service, kind: "leader", rev };
+  return { service, kind: "leader", instance: leader.instance, fencingToken: leader.fencingToken, rev };
+}
+
+function sameLeader(a: Leader | undefined, b: Leader | undefined): boolean {
+  return a?.instance.id === b?.instance.id && a?.fencingToken === b?.fencingToken;
+}
+
+/** Stable, so that a `down` and `up` of one id stay in order: the old index is the lower one. */
+function byIndex(a: DiscoveryEvent, b: DiscoveryEvent): number {
+  return (a.instance?.index ?? 0) - (b.instance?.index ?? 0);
+}

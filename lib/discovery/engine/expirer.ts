@@ -1,0 +1,122 @@
+import type { LeaseId, Store } from "../../store/store.ts";
+import { type BatchItem, writeInBatches } from "./batches.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Clock } from "./clock.ts";
+import type { EngineLog } from "./engineLog.ts";
+import { expiring } from "./expiring.ts";
+import type { Holding, Holdings } from "./holdings.ts";
+import { instanceKey } from "./keys.ts";
+
+interface ExpirerOptions {
+  store: Store;
+  catalog: Catalog;
+  holdings: Holdings;
+  lease: () => LeaseId | undefined;
+  settings: {
+    clock: Clock;
+    log: EngineLog;
+    checkMs: number;
+    ttlMs: number;
+    brakeShare: number;
+    brakeHoldMs: number;
+  };
+  /** After every check. */
+  afterCheck: () => void;
+}
+
+/** Removes what missed its heartbeats: only what reports to this daemon, and only while the store can be reached. */
+export class Expirer {
+  readonly #options: ExpirerOptions;
+  /** Time that this process did not get to run, in ms: nobody's heartbeat could arrive in it. */
+  #stalled = 0;
+  #graceUntil: number;
+  #wasConnected = false;
+  /** How many the brake holds now. */
+  braked = 0;
+
+  constructor(options: ExpirerOptions) {
+    this.#options = options;
+    this.#graceUntil = this.awake() + options.settings.ttlMs;
+  }
+
+  /** Milliseconds, our own stalls left out: what heartbeats are dated by. */
+  awake(): number {
+    return this.#options.settings.clock.now() - this.#stalled;
+  }
+
+  /** Nothing expires for one TTL: after a start, a new lease, a store that was away. */
+  grace(): void {
+    this.#graceUntil = this.awake() + this.#options.settings.ttlMs;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { settings, afterCheck } = this.#options;
+    const { clock, log, checkMs } = settings;
+    while (!signal.aborted) {
+      const before = clock.now();
+      await clock.sleep(checkMs, signal);
+      const late = clock.now() - before - checkMs;
+      if (late > checkMs) {
+        this.#stalled += late;
+        log.warn("this process stalled; expiry is put off by it", { ms: Math.round(late) });
+      }
+      if (signal.aborted) return;
+      await this.#check();
+      afterCheck();
+    }
+  }
+
+  async #check(): Promise<void> {
+    const { store, holdings, settings } = this.#options;
+    const { connected } = store.status();
+    if (connected && !this.#wasConnected) this.grace();
+    this.#wasConnected = connected;
+    if (!connected || this.awake() < this.#graceUntil) return;
+    const { expired, braked } = expiring(this.awake(), holdings.all(), settings);
+    this.#tellBrake(braked);
+    if (expired.length === 0) return;
+    try {
+      await this.#remove(expired);
+    } catch (error) {
+      settings.log.warn("overdue instances are not removed yet", { count: expired.length, error: String(error) });
+    }
+  }
+
+  async #remove(expired: readonly Holding[]): Promise<void> {
+    const { store, catalog, holdings, lease, settings } = this.#options;
+    const items: BatchItem<Holding>[] = [];
+    for (const holding of expired) {
+      const { service, id } = holding;
+      const record = catalog.service(service)?.instances.get(id);
+      if (record && record.lease === lease()) {
+        const key = instanceKey(service, id);
+        const operation = { op: "delete", key } as const;
+        items.push({ item: holding, conditions: [{ key, modRev: record.modRev }], operation });
+      } else if (holding.writing === 0) {
+        holdings.delete(holding); // gone already, or another daemon's by now
+      }
+    }
+    for (const { item } of items) item.expiring = true;
+    try {
+      await writeInBatches(store, items);
+      for (const { item } of items) {
+        if (holdings.has(item) && item.writing === 0) holdings.delete(item);
+        const { service, id, instance } = item;
+        const silentMs = Math.round(this.awake() - item.seenAt);
+        settings.log.info("instance expired: no heartbeat", { service, id, addr: instance.addr, silentMs });
+      }
+    } finally {
+      for (const { item } of items) item.expiring = false;
+    }
+  }
+
+  #tellBrake(braked: readonly Holding[]): void {
+    const { log } = this.#options.settings;
+    if (braked.length > 0 && this.braked === 0) {
+      log.warn("many instances fell silent at once: they are kept for now", { count: braked.length });
+    } else if (braked.length === 0 && this.braked > 0) {
+      log.info("the brake on mass expiry is off again");
+    }
+    this.braked = braked.length;
+  }
+}

@@ -1,0 +1,46 @@
+import type { Instance } from "../discovery.ts";
+import type { Beat } from "./expiring.ts";
+
+/** A registration that this process answers for: it got the last heartbeat, or made it as `held`. */
+export interface Holding extends Beat {
+  readonly service: string;
+  readonly id: string;
+  instance: Instance;
+  /** The TTL that was asked for, when it was. */
+  ttlAsked: number | undefined;
+  /** A write for it is under way: what the watch says of it meanwhile may be older. */
+  writing: number;
+  /** Its removal is under way: a heartbeat comes too late and registers anew. */
+  expiring: boolean;
+}
+
+/** Service -> id -> holding: nested, so that no key strings are made. */
+export class Holdings {
+  readonly #services = new Map<string, Map<string, Holding>>();
+
+  get(service: string, id: string): Holding | undefined {
+    return this.#services.get(service)?.get(id);
+  }
+
+  set(holding: Holding): void {
+    let ids = this.#services.get(holding.service);
+    if (!ids) {
+      ids = new Map();
+      this.#services.set(holding.service, ids);
+    }
+    ids.set(holding.id, holding);
+  }
+
+  delete({ service, id }: { service: string; id: string }): void {
+    const ids = this.#services.get(service);
+    if (ids?.delete(id) && ids.size === 0) this.#services.delete(service);
+  }
+
+  has(holding: Holding): boolean {
+    return this.get(holding.service, holding.id) === holding;
+  }
+
+  *all(): Generator<Holding> {
+    for (const ids of this.#services.values()) yield* ids.values();
+  }
+}

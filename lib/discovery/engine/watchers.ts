@@ -1,0 +1,120 @@
+import type { DiscoveryEvent, EventKind, WatchOptions } from "../discovery.ts";
+import type { Catalog } from "./catalog.ts";
+import { EventLog } from "./eventLog.ts";
+import { leaderEvent } from "./eventsOf.ts";
+import { Subscription } from "./subscription.ts";
+
+/** All watchers of one engine: the log to resume from, and the fan-out. Every watcher of an event gets the same object. */
+export class Watchers {
+  readonly #catalog: Catalog;
+  readonly #log: EventLog;
+  readonly #ofService = new Map<string, Set<Subscription>>();
+  readonly #ofAll = new Set<Subscription>();
+  #started = false;
+
+  constructor(catalog: Catalog, logSize: number) {
+    this.#catalog = catalog;
+    this.#log = new EventLog(logSize, 0);
+  }
+
+  get size(): number {
+    let size = this.#ofAll.size;
+    for (const set of this.#ofService.values()) size += set.size;
+    return size;
+  }
+
+  /** The first state is known: those who came before it are told that it is current. */
+  start(): void {
+    this.#started = true;
+    this.#log.clear(this.#catalog.rev);
+    const current = (service: string): DiscoveryEvent => ({ service, kind: "current", rev: this.#catalog.rev });
+    for (const [service, set] of this.#ofService) for (const one of [...set]) one.push(current(service));
+    for (const one of [...this.#ofAll]) one.push(current(""));
+  }
+
+  /** The store's revisions went back: nothing before can be resumed. */
+  forget(): void {
+    this.#log.clear(this.#catalog.rev);
+  }
+
+  publish(events: readonly DiscoveryEvent[], rev: number): void {
+    this.#log.add(events, rev);
+    const last = events.at(-1);
+    for (const event of events) {
+      for (const one of [...(this.#ofService.get(event.service) ?? [])]) one.push(event);
+      if (this.#ofAll.size === 0) continue;
+      // A step over several services is whole for a watcher of all only with its last event.
+      const forAll = event.rev === rev && event !== last ? { ...event, rev: rev - 1 } : event;
+      for (const one of [...this.#ofAll]) one.push(forAll);
+    }
+  }
+
+  subscribe(service: string | undefined, options: WatchOptions): Subscription {
+    const { kinds, from, signal, bufferLimit = 4096 } = options;
+    const ofKind = kindFilter(kinds);
+    const wanted = (event: DiscoveryEvent) => ofKind(event) && (service === undefined || event.service === service);
+    const missed = from === undefined || !this.#started ? undefined : this.#log.since(from, this.#catalog.rev, wanted);
+    const initial = missed ?? (this.#started ? this.#initial(service) : []);
+    const set = this.#setOf(service);
+    const subscription = new Subscription({
+      initial: filtered(initial, ofKind),
+      wanted: ofKind,
+      limit: bufferLimit,
+      signal,
+      onEnd: (ended) => {
+        set.delete(ended);
+        if (service !== undefined && set.size === 0) this.#ofService.delete(service);
+      },
+    });
+    if (!signal.aborted) set.add(subscription);
+    return subscription;
+  }
+
+  endAll(): void {
+    for (const set of [...this.#ofService.values(), this.#ofAll]) for (const one of [...set]) one.end();
+  }
+
+  #setOf(service: string | undefined): Set<Subscription> {
+    if (service === undefined) return this.#ofAll;
+    let set = this.#ofService.get(service);
+    if (!set) {
+      set = new Set();
+      this.#ofService.set(service, set);
+    }
+    return set;
+  }
+
+  /** The state is taken now; the events are made as they are read. */
+  #initial(service: string | undefined): Iterable<DiscoveryEvent> {
+    const { rev } = this.#catalog;
+    if (service !== undefined) return this.#stateOf(service, rev);
+    const names = [...this.#catalog.services.keys()].filter((name) => this.#catalog.service(name)).sort();
+    const parts = names.map((name) => this.#stateOf(name, 0));
+    return (function* () {
+      for (const part of parts) yield* part;
+      yield { service: "", kind: "current", rev } satisfies DiscoveryEvent;
+    })();
+  }
+
+  #stateOf(service: string, rev: number): Iterable<DiscoveryEvent> {
+    const instances = this.#catalog.instances(service) ?? [];
+    const state = this.#catalog.service(service);
+    const { leader, meta } = state ?? {};
+    return (function* (): Generator<DiscoveryEvent> {
+      for (const instance of instances) yield { service, kind: "up", instance, rev: 0 };
+      if (leader) yield leaderEvent(service, leader, 0);
+      if (meta) yield { service, kind: "service_meta", service_meta: meta, rev: 0 };
+      yield { service, kind: "current", rev };
+    })();
+  }
+}
+
+function kindFilter(kinds: readonly EventKind[] | undefined): (event: DiscoveryEvent) => boolean {
+  if (!kinds) return () => true;
+  const set = new Set<EventKind>([...kinds, "current"]);
+  return (event) => set.has(event.kind);
+}
+
+function* filtered(events: Iterable<DiscoveryEvent>, wanted: (event: DiscoveryEvent) => boolean) {
+  for (const event of events) if (wanted(event)) yield event;
+}

@@ -1,0 +1,20 @@
+export type {
+  Discovery,
+  DiscoveryEvent,
+  DiscoveryStatus,
+  EventKind,
+  Instance,
+  Leader,
+  RegisterOptions,
+  ServiceConfig,
+  ServiceMeta,
+  ServiceMetaUpdate,
+  ServiceSummary,
+  WatchOptions,
+} from "./discovery.ts";
+export { DiscoveryError, type DiscoveryErrorCode, discoveryStatus } from "./discoveryError.ts";
+export type { DaemonInfo, Engine } from "./engine/engine.ts";
+export { type EngineOptions, openEngine } from "./engine/openEngine.ts";
+export { instanceId } from "./instanceId.ts";
+export { validateInstance } from "./validateInstance.ts";
+export { validateService } from "./validateService.ts";

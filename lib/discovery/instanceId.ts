@@ -1,0 +1,11 @@
+import { createHash } from "node:crypto";
+
+/**
+ * An instance's id as the original makes it: the lower-case hex MD5 of `proto + "-" + addr`.
+ *
+ * @example
+ * instanceId("tcp", "127.0.0.1:2"); // "35ee81ee2b44f7521139b75e865e3c98"
+ */
+export function instanceId(proto: string, addr: string): string {
+  return createHash("md5").update(`${proto}-${addr}`).digest("hex");
+}
