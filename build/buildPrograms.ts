@@ -12,6 +12,7 @@ import { inParallel } from "./inParallel.ts";
 import { findLibc, type Libc, libcRecord } from "./libc.ts";
 import { Output } from "./Output.ts";
 import { Progress } from "./Progress.ts";
+import { packageLicenses } from "./packageLicenses.ts";
 import type { Program } from "./programs.ts";
 import { needsOf, selfContained } from "./selfContained.ts";
 import { sourceHash } from "./sourceHash.ts";
@@ -34,7 +35,6 @@ export interface BuildPlan {
   version: string;
 }
 
-const LICENSES = ["NOTICE-glibc.md", "LGPL-2.1.txt"];
 /** Two programs at a time: compiling one takes one core for a second, and about 350 MB of memory. */
 const AT_ONCE = 2;
 
@@ -59,11 +59,8 @@ export async function buildPrograms(plan: BuildPlan): Promise<void> {
   // What an ended build left must not pass for a finished one.
   rmSync(join(plan.out, "BUILD.json"), { force: true });
   const output = new Output(plan.out);
-  const licenses = LICENSES.map((name) => {
-    const content = [readFileSync(join(plan.root, "build", "licenses", name))];
-    return { name: `licenses/${name}`, content };
-  });
-  if (plan.static) for (const license of licenses) output.write(license.name, license.content);
+  const licenses = licenseFiles(plan.root);
+  for (const license of licenses) output.write(license.name, license.content);
   let libc: Promise<Libc> | undefined;
   await inParallel(AT_ONCE, programs, async (program) => {
     if (program.script) await progress.step(`${program.name}: script`, () => makeScript(plan, program, output));
@@ -88,6 +85,15 @@ export async function buildPrograms(plan: BuildPlan): Promise<void> {
   const carried = await libc;
   const record = { ...making, ...(carried && { libc: libcRecord(carried) }), files: output.files };
   output.write("BUILD.json", [Buffer.from(`${JSON.stringify(mergeBuildRecord(last, record, plan.out), null, 2)}\n`)]);
+}
+
+/** What is said about software by others, in dist/licenses and in each image. */
+function licenseFiles(root: string): { name: string; content: Buffer[] }[] {
+  const committed = ["NOTICE.md", "LGPL-2.1.txt"].map((name) => ({
+    name: `licenses/${name}`,
+    content: [readFileSync(join(root, "build", "licenses", name))],
+  }));
+  return [...committed, { name: "licenses/packages.txt", content: [Buffer.from(packageLicenses(root))] }];
 }
 
 async function makeScript(plan: BuildPlan, { name, entry }: Program, output: Output): Promise<string> {

@@ -8,6 +8,7 @@ import { inParallel } from "../../build/inParallel.ts";
 import { libcVersion } from "../../build/libc.ts";
 import { Output } from "../../build/Output.ts";
 import { Progress } from "../../build/Progress.ts";
+import { packageLicenses } from "../../build/packageLicenses.ts";
 import { sourceHash } from "../../build/sourceHash.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "quayside-build-"));
@@ -19,6 +20,15 @@ test("Bun's version and integrity come from the lockfile", () => {
   expect(pinnedBun(lock(pinned), "arm64")).toEqual(pinned);
   expect(() => pinnedBun(lock(pinned), "x64")).toThrow("does not pin @oven/bun-linux-x64");
   expect(() => pinnedBun(lock({ ...pinned, integrity: "sha1-abc" }), "arm64")).toThrow("does not pin");
+});
+
+test("the licences name every package that is built in, and none that is for development only", () => {
+  const text = packageLicenses(join(import.meta.dirname, "../.."));
+  expect(text).toContain("== hono 4.");
+  expect(text).toContain("== prom-client 15.1.3 (Apache-2.0)");
+  expect(text).toContain("Permission is hereby granted, free of charge");
+  expect(text).not.toContain("== typescript");
+  expect(() => packageLicenses(join(scratch, "nowhere"))).toThrow();
 });
 
 test("glibc's version is what its banner says", () => {

@@ -11,7 +11,9 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Large, and no part of what is built: Bun runs from where it is. */
 const unneeded = new Set(["@oven", "bun", "@deno", "deno", "typescript", "@typescript", "@biomejs"]);
-const tools = ["consulate", "story"].filter((name) => name === "story" || existsSync(join(root, "tools", `${name}.ts`)));
+const tools = ["consulate", "story"].filter(
+  (name) => name === "story" || existsSync(join(root, "tools", `${name}.ts`)),
+);
 const first = join(scratch, "first");
 const second = join(scratch, "second");
 
