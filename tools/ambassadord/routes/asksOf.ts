@@ -28,7 +28,7 @@ export function asksOf(container: Pick<Container, "env" | "labels">): Ask[] {
   const asks: Ask[] = [];
   const byPort = new Map<string, Ask>();
   let more = 0;
-  for (const { where, key, value, source } of wishes(container)) {
+  for (const { key, value, source } of wishes(container)) {
     if (asks.length >= mostAsks) {
       more++;
       continue;
@@ -40,7 +40,7 @@ export function asksOf(container: Pick<Container, "env" | "labels">): Ask[] {
       if (other) ask.spec = { kind: "refused", why: `${other.source} asks for something else on this port` };
       else byPort.set(`${ask.proto}/${ask.port}`, ask);
     }
-    if (where === "env" || where === "label") asks.push(ask);
+    asks.push(ask);
   }
   if (more > 0)
     asks.push({
@@ -54,7 +54,6 @@ export function asksOf(container: Pick<Container, "env" | "labels">): Ask[] {
 }
 
 interface Wish {
-  where: "env" | "label";
   key: string;
   value: string;
   source: string;
@@ -66,12 +65,12 @@ function* wishes({ env, labels }: Pick<Container, "env" | "labels">): Generator<
     const name = equals < 0 ? line : line.slice(0, equals);
     const key = fromEnv.exec(name)?.[1];
     if (key !== undefined)
-      yield { where: "env", key, value: equals < 0 ? "" : line.slice(equals + 1), source: `env ${printable(name)}` };
+      yield { key, value: equals < 0 ? "" : line.slice(equals + 1), source: `env ${printable(name)}` };
   }
   for (const [name, value] of Object.entries(labels)) {
     const match = fromLabel.exec(name);
     const key = match?.[1] ?? match?.[2];
-    if (key !== undefined) yield { where: "label", key, value, source: `label ${printable(name)}` };
+    if (key !== undefined) yield { key, value, source: `label ${printable(name)}` };
   }
 }
 

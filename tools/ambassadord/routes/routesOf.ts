@@ -8,8 +8,8 @@ import type { Endpoint } from "./parseSpec.ts";
 
 export interface World {
   containers: Iterable<Container>;
-  /** undefined: discovery knows no such service. */
-  instances: (service: string) => readonly Instance[] | undefined;
+  /** None also when discovery knows no such service. */
+  instances: (service: string) => readonly Instance[];
   local: Pick<LocalBackends, "find">;
   /** The addresses that a host name stands for, as far as known. */
   resolve: (host: string) => readonly string[];
@@ -105,17 +105,14 @@ function backendsOf(
   };
   if (spec.kind === "static")
     for (const endpoint of spec.endpoints) {
-      if (isIP(endpoint.host)) add(`${endpoint.host}:${endpoint.port}`, endpoint.host, endpoint.port, 1);
-      else
-        resolved(endpoint, world, notes, hostNames).forEach((ip) =>
-          add(`${endpoint.host}:${endpoint.port}`, ip, endpoint.port, 1),
-        );
+      const { host, port } = endpoint;
+      const addresses = isIP(host) ? [host] : resolved(endpoint, world, notes, hostNames);
+      for (const ip of addresses) add(`${host}:${port}`, ip, port, 1);
     }
   else {
     const instances = world.instances(spec.service);
-    if (!instances) notes.push(`discovery knows no service ${spec.service}`);
-    else if (instances.length === 0) notes.push(`service ${spec.service} has no instances`);
-    for (const instance of instances ?? []) {
+    if (instances.length === 0) notes.push(`service ${spec.service} has no instances in discovery`);
+    for (const instance of instances) {
       const address = splitAddress(instance.addr);
       if (!address) notes.push(`instance ${printable(instance.addr)} is not ip:port`);
       else if ((instance.proto === "udp") === (proto === "udp"))
