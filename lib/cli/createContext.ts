@@ -2,7 +2,7 @@ import { formatTable } from "./formatTable.ts";
 import type { Logger } from "./logger.ts";
 import type { Context } from "./verb.ts";
 import { version } from "./version.ts";
-import { writeAll } from "./writeOut.ts";
+import { writeText } from "./writeOut.ts";
 
 /** The context of a verb on the process's own stdout. */
 export function createContext(tool: string, log: Logger, signal: AbortSignal, json: boolean): Context {
@@ -11,7 +11,7 @@ export function createContext(tool: string, log: Logger, signal: AbortSignal, js
   const colour = wantsColour(isTerminal, env);
   const write = (text: string) => {
     // `TOOL ... | head`: the reader has what it wants.
-    if (!writeAll(1, text)) process.exit(0);
+    if (!writeText(1, text)) process.exit(0);
   };
   return {
     log,

@@ -1,7 +1,7 @@
 import { configureSync, getLogger, type Logger as LogtapeLogger } from "@logtape/logtape";
 import { formatJsonLine, formatTextLine, type LogLine } from "./formatLog.ts";
 import type { Logger, LogLevel } from "./logger.ts";
-import { writeAll } from "./writeOut.ts";
+import { writeText } from "./writeOut.ts";
 
 export interface LoggerOptions {
   level: LogLevel;
@@ -19,7 +19,7 @@ export interface LoggerOptions {
  * log.child("dns").warn("recursor does not answer", { recursor: "10.0.0.2" });
  */
 export function createLogger(name: string, options: LoggerOptions): Logger {
-  const write = options.write ?? ((line: string) => void writeAll(2, line));
+  const write = options.write ?? ((line: string) => void writeText(2, line));
   const lowestLevel = options.level === "warn" ? "warning" : options.level;
   configureSync({
     reset: true,

@@ -25,6 +25,7 @@ export function toolHelp(tool: Tool): string {
       ["completion", "print the completions for bash, zsh or fish"],
       ["help VERB", "explain a verb"],
     ]),
+    ...defaultVerbBlocks(tool),
     block("Options", [
       ["--help", "this, or a verb's own help after the verb"],
       ["--version", "print the version"],
@@ -35,25 +36,40 @@ export function toolHelp(tool: Tool): string {
 
 /** A verb's help: examples, usage, options with defaults and variables, exit codes. */
 export function verbHelp(tool: Tool, verb: Verb): string {
-  const shown = Object.entries(optionsOf(verb)).filter(([, option]) => !option.settings.hidden);
-  const row = ([key, option]: [string, Option]) => optionRow(tool, verb, key, option);
   return joined([
     `${tool.name} ${verb.name}: ${verb.summary}`,
     block("Examples", exampleRows(verb.examples)),
     `Usage\n  ${usageLine(tool, verb)}`,
     verb.description,
-    block(
-      "Arguments",
-      Object.entries(verb.args).map(([key, option]) => argumentRow(key, option)),
-    ),
-    block("Options", shown.filter(([key]) => !isCommon(verb, key)).map(row)),
+    block("Arguments", argumentRows(verb)),
+    block("Options", optionRows(tool, verb, false)),
     block("Common options", [
-      ...shown.filter(([key]) => isCommon(verb, key)).map(row),
+      ...optionRows(tool, verb, true),
       ["--help, -h", "this text"],
       ["--version", "print the version"],
     ]),
     block("Exit codes", codeRows(verb.exitCodes ?? [])),
   ]);
+}
+
+/** Where the verb's word may be left out, the tool's help explains that verb too. */
+function defaultVerbBlocks(tool: Tool): (string | undefined)[] {
+  if (tool.defaultVerb === undefined) return [];
+  const verb = verbOf(tool, tool.defaultVerb);
+  return [
+    block(`Arguments of ${verb.name}`, argumentRows(verb)),
+    block(`Options of ${verb.name}`, [...optionRows(tool, verb, false), ...optionRows(tool, verb, true)]),
+  ];
+}
+
+function argumentRows(verb: Verb): string[][] {
+  return Object.entries(verb.args).map(([key, option]) => argumentRow(key, option));
+}
+
+function optionRows(tool: Tool, verb: Verb, common: boolean): string[][] {
+  return Object.entries(optionsOf(verb))
+    .filter(([key, option]) => !option.settings.hidden && isCommon(verb, key) === common)
+    .map(([key, option]) => optionRow(tool, verb, key, option));
 }
 
 /** "discoverd serve [OPTION]... SERVICE [ID]" */

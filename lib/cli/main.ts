@@ -8,40 +8,51 @@ import { goFlags } from "./goFlags.ts";
 import { toolHelp, usageLine, verbHelp, verbOf } from "./help.ts";
 import type { Logger, LogLevel } from "./logger.ts";
 import type { Given } from "./parseFlags.ts";
+import { reapOrphans } from "./reapOrphans.ts";
 import { resolveArguments, resolveOption, resolveOptions, type Sources } from "./resolveValues.ts";
 import { versionText } from "./runTool.ts";
-import { stopSignal } from "./stopSignal.ts";
+import { stopCode, stopSignal } from "./stopSignal.ts";
 import { UsageError } from "./usageError.ts";
 import type { Tool, Verb } from "./verb.ts";
-import { writeAll } from "./writeOut.ts";
+import { writeText } from "./writeOut.ts";
 
 /** Everything of `runTool` but the quick answer to `--version`. Ends the process. */
 export async function main(tool: Tool, argv: readonly string[]): Promise<never> {
-  return process.exit(await run(tool, argv));
+  const running: Running = { tool };
+  const end = (error: unknown) => process.exit(failed(running, error));
+  process.on("uncaughtException", end);
+  process.on("unhandledRejection", end);
+  return process.exit(await run(running, argv));
 }
 
-async function run(tool: Tool, argv: readonly string[]): Promise<number> {
-  let verb: Verb | undefined;
-  let log: Logger | undefined;
+/** How far a run has come, for the line that tells of its failure. */
+interface Running {
+  readonly tool: Tool;
+  verb?: Verb;
+  log?: Logger;
+  signal?: AbortSignal;
+}
+
+async function run(running: Running, argv: readonly string[]): Promise<number> {
+  const { tool } = running;
   try {
     const asked = verbAsked(tool, argv);
-    if (typeof asked === "object" && "text" in asked) return print(asked);
+    if ("text" in asked) return print(asked);
     if ("completion" in asked) return await complete(tool, asked.completion);
-    verb = asked.verb;
+    const { verb } = asked;
+    running.verb = verb;
     const given = await parse(verb, asked.rest);
     if (given === "help") return print({ text: verbHelp(tool, verb), code: 0 });
     if (given === "version") return print({ text: `${versionText(tool.name)}\n`, code: 0 });
-    const sources = await sourcesOf(tool, verb, given);
-    const values = {
-      ...resolveOptions(optionsOf(verb), sources),
-      ...resolveArguments(verb.args, given.positionals, verb.extraArguments),
-    };
-    log = loggerOf(tool, values);
-    const context = createContext(tool.name, log, stopSignal(), values.json === true);
-    const result = await verb.run(context, values);
+    const values = await valuesOf(tool, verb, given);
+    const log = loggerOf(tool, values);
+    running.log = log;
+    running.signal = stopSignal();
+    reapOrphans();
+    const result = await verb.run(createContext(tool.name, log, running.signal, values.json === true), values);
     return typeof result === "number" ? result : 0;
   } catch (error) {
-    return failed(tool, verb, log, error);
+    return failed(running, error);
   }
 }
 
@@ -100,14 +111,20 @@ async function parse(verb: Verb, argv: readonly string[]): Promise<Given | "help
   return parseFlags(optionsOf(verb), argv);
 }
 
-async function sourcesOf(tool: Tool, verb: Verb, given: Given): Promise<Sources> {
+async function valuesOf(tool: Tool, verb: Verb, given: Given): Promise<Record<string, unknown>> {
+  const options = optionsOf(verb);
   const sources: Sources = { tool: tool.name, given, env: process.env, config: new Map() };
-  const { config } = optionsOf(verb);
-  const path = config && resolveOption("config", config, sources);
-  if (typeof path !== "string") return sources;
-  const { readConfigFile } = await import("./configFile.ts");
-  const verbs = Object.fromEntries(tool.verbs.map((each) => [each.name, optionsOf(each)]));
-  return { ...sources, config: await readConfigFile(path, verb.name, verbs), configPath: path };
+  const path = options.config && resolveOption("config", options.config, sources);
+  if (typeof path === "string") {
+    const { readConfigFile } = await import("./configFile.ts");
+    const verbs = Object.fromEntries(tool.verbs.map((each) => [each.name, optionsOf(each)]));
+    sources.config = await readConfigFile(path, verb.name, verbs);
+    sources.configPath = path;
+  }
+  return {
+    ...resolveOptions(options, sources),
+    ...resolveArguments(verb.args, given.positionals, verb.extraArguments),
+  };
 }
 
 async function complete(tool: Tool, argv: readonly string[]): Promise<number> {
@@ -127,29 +144,32 @@ function loggerOf(tool: Tool, values: Readonly<Record<string, unknown>>): Logger
 
 /** Text to stdout, or to stderr when it is the answer to a mistake. */
 function print(answer: { text: string; code: number }): number {
-  writeAll(answer.code === 0 ? 1 : 2, answer.text);
+  writeText(answer.code === 0 ? 1 : 2, answer.text);
   return answer.code;
 }
 
 /** One line for what ended the verb; the code that says so. */
-function failed(tool: Tool, verb: Verb | undefined, log: Logger | undefined, error: unknown): number {
-  const say = (message: string) => writeAll(2, `${tool.name}: ${escapeLines(message)}\n`);
+function failed({ tool, verb, log, signal }: Running, error: unknown): number {
+  const say = (message: string) => writeText(2, `${tool.name}: ${escapeLines(message)}\n`);
   if (error instanceof UsageError) {
     const named = verb === undefined || verb.name === tool.defaultVerb ? tool.name : `${tool.name} ${verb.name}`;
-    if (error.showUsage && verb) {
-      say(error.message);
-      writeAll(2, `usage: ${usageLine(tool, verb)}\nsee ${named} --help\n`);
-    } else say(`${error.message} (see ${named} --help)`);
+    if (error.showUsage && verb) say(`${error.message}\nusage: ${usageLine(tool, verb)}\nsee ${named} --help`);
+    else say(`${error.message} (see ${named} --help)`);
     return 2;
   }
   if (error instanceof ExitError) {
     if (error.message) say(error.message);
     return error.exitCode;
   }
-  const message = error instanceof Error ? error.message || error.name : String(error);
-  say(message);
+  // What the first signal interrupted is not a failure to explain, but was not done either.
+  if (signal?.aborted && wasStopped(error, signal)) return stopCode(signal);
+  say(error instanceof Error ? error.message || error.name : String(error));
   log?.debug("stack of the failure", { stack: error instanceof Error ? error.stack : undefined });
   return 1;
+}
+
+function wasStopped(error: unknown, signal: AbortSignal): boolean {
+  return error === signal.reason || (error instanceof Error && error.name === "AbortError");
 }
 
 function escapeLines(message: string): string {

@@ -2,6 +2,30 @@ import { writeSync } from "node:fs";
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
+/** What is drawn at the bottom of the terminal now, and must make room for lines. */
+export interface Drawn {
+  erase(): string;
+  redraw(): string;
+}
+
+let drawn: Drawn | undefined;
+
+/** Keeps `next` below all that is written from now on; undefined when it is gone. */
+export function keepBelow(next: Drawn | undefined): void {
+  drawn = next;
+}
+
+/** Whether something is drawn now. */
+export function isDrawn(): boolean {
+  return drawn !== undefined;
+}
+
+/** A line or more to stdout (1) or stderr (2), above what is drawn. @returns as `writeAll`. */
+export function writeText(fd: 1 | 2, text: string): boolean {
+  if (drawn === undefined || !(fd === 1 ? process.stdout : process.stderr).isTTY) return writeAll(fd, text);
+  return writeAll(fd, `${drawn.erase()}${text}${drawn.redraw()}`);
+}
+
 /**
  * Writes everything to a descriptor before it returns, so that nothing is lost at exit and a slow reader slows us down
  * instead of filling our memory.
