@@ -51,10 +51,19 @@ packages_are_there() {
 
 install_packages() {
   [ "${QUAYSIDE_INSTALL:-yes}" = yes ] ||
-    fail "Bun $bun_wanted and the packages of package-lock.json are missing: npm ci --ignore-scripts (or run without --no-install)"
+    fail "Bun $bun_wanted and the packages of package-lock.json are missing: npm install --no-save --ignore-scripts (or run without --no-install)"
   if command -v npm >/dev/null; then
-    with_progress "installing Bun $bun_wanted and the packages (npm ci)" npm ci --ignore-scripts --no-audit --no-fund ||
-      fail "npm ci failed"
+    # Not `npm ci`: it refuses a lockfile that lacks optional packages of other platforms, which a registry may not have.
+    # --no-save leaves the lockfile as it is, and what was installed is compared with it.
+    with_progress "installing Bun $bun_wanted and the packages (npm install)" \
+      npm install --no-save --ignore-scripts --no-audit --no-fund || fail "npm install failed"
+    node -e '
+      const locked = require("./package-lock.json").packages;
+      const found = Object.entries(require("./node_modules/.package-lock.json").packages);
+      const other = found.filter(([path, { version, integrity }]) =>
+        locked[path]?.version !== version || locked[path].integrity !== integrity);
+      if (other.length) { console.error("not as in package-lock.json: " + other.map(([path]) => path).join(", ")); process.exit(1); }
+    ' || fail "npm installed other packages than the lockfile names"
   elif [ "$(bun --version 2>/dev/null)" = "$bun_wanted" ]; then
     # Reads package-lock.json; with a frozen lockfile it writes no bun.lock.
     with_progress "installing the packages (bun install; there is no npm)" bun install --frozen-lockfile --ignore-scripts ||
