@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../storeError.ts";
@@ -71,6 +71,14 @@ function checkPath(file: string): void {
   }
   const there = statSync(file, { throwIfNoEntry: false });
   if (there && !there.isFile()) throw new StoreError("bad_url", `store ${file}: it is not a file`);
+  for (const path of there ? [directory, file] : [directory]) {
+    try {
+      accessSync(path, constants.W_OK); // the directory too: the write-ahead log is made beside the file
+    } catch (error) {
+      const why = error instanceof Error && "code" in error ? ` (${error.code})` : "";
+      throw new StoreError("unauthorized", `store ${file}: ${path} cannot be written${why}`, { cause: error });
+    }
+  }
 }
 
 function pragma(db: DatabaseSync, name: string): number {

@@ -3,6 +3,7 @@ import type { StoreOptions } from "../openStore.ts";
 import type { Store } from "../store.ts";
 import { StoreError } from "../storeError.ts";
 import { openDatabase } from "./openDatabase.ts";
+import { sqliteError } from "./sqliteError.ts";
 import { SqliteStore, type SqliteTuning } from "./sqliteStore.ts";
 import { Tables } from "./tables.ts";
 
@@ -15,7 +16,12 @@ import { Tables } from "./tables.ts";
 export async function openSqlite(url: string, options: StoreOptions, tuning: SqliteTuning = {}): Promise<Store> {
   const { file, synchronous } = parse(url);
   const tables = new Tables(openDatabase(file, synchronous));
-  return new SqliteStore(file, tables, options.log, tuning);
+  try {
+    return new SqliteStore(file, tables, options.log, tuning);
+  } catch (error) {
+    tables.close();
+    throw sqliteError(error, file);
+  }
 }
 
 function parse(url: string): { file: string; synchronous: "FULL" | "NORMAL" } {

@@ -320,13 +320,14 @@ export function describeStore(name: string, setup: () => Promise<Conformance>): 
       for (let i = 0; i < 5; i++) {
         const snapshot = await store.list(at);
         const watcher = new Watcher(store, at, snapshot.rev);
-        for (const entry of snapshot.entries) if (!watcher.state.has(entry.key)) watcher.state.set(entry.key, entry);
+        watcher.rev = snapshot.rev;
+        for (const entry of snapshot.entries) watcher.state.set(entry.key, entry); // before its first event can come
         watchers.push(watcher);
       }
       await writing;
       const { entries } = await store.list(at);
       for (const watcher of watchers) {
-        await waitFor(() => watcher.rev >= last || watcher.events.length === 0, { what: "the watcher to catch up" });
+        await watcher.reach(last);
         expect(sorted(watcher.state.values())).toEqual(entries);
         const reached = new Map<string, number>();
         for (const event of watcher.events) {
