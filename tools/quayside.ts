@@ -8,7 +8,12 @@ import { versionText } from "../lib/cli/runTool.ts";
 import { dispatch } from "./quayside/dispatch.ts";
 
 /** One line about each tool, and how to load it: a tool runs, with the process's arguments, when it is imported. */
-const tools: Readonly<Record<string, { summary: string; start: () => Promise<unknown> }>> = {};
+const tools: Readonly<Record<string, { summary: string; start: () => Promise<unknown> }>> = {
+  consulate: {
+    summary: "the mesh in one command, for the containers of this host",
+    start: () => import("./consulate.ts"),
+  },
+};
 
 const help = `Examples:
   quayside discoverd serve              run a tool: its name, then its own words
