@@ -47,16 +47,16 @@ async function hosts(count: number, engine: EngineKind | "none"): Promise<Up> {
 }
 
 const parts: Record<string, { help: string; start(words: string[]): Promise<Up> }> = {
-  etcd34: { help: "[1|3]                etcd 3.4", start: ([n]) => etcd("3.4", Number(n ?? 1)) },
-  etcd37: { help: "[1|3]                etcd 3.7", start: ([n]) => etcd("3.7", Number(n ?? 1)) },
-  consul: { help: "[1|3]                Consul 1.22", start: ([n]) => consul(Number(n ?? 1)) },
-  zookeeper: { help: "[1|3]             ZooKeeper 3.8", start: ([n]) => zookeeper(Number(n ?? 1)) },
+  etcd34: { help: "[1|3]                   etcd 3.4", start: async ([n]) => etcd("3.4", Number(n ?? 1)) },
+  etcd37: { help: "[1|3]                   etcd 3.7", start: async ([n]) => etcd("3.7", Number(n ?? 1)) },
+  consul: { help: "[1|3]                   Consul 1.22", start: async ([n]) => consul(Number(n ?? 1)) },
+  zookeeper: { help: "[1|3]                   ZooKeeper 3.8", start: async ([n]) => zookeeper(Number(n ?? 1)) },
   hosts: {
     help: "[COUNT] [old|new|none]  hosts in namespaces, each with a Docker Engine and the image testbed/busybox:1",
-    start: ([count, engine]) => hosts(Number(count ?? 1), engineKind(engine ?? "old")),
+    start: async ([count, engine]) => hosts(Number(count ?? 1), engineKind(engine ?? "old")),
   },
   sweep: {
-    help: "                     removes what dead test processes left, and ends",
+    help: "                        removes what dead test processes left, and ends",
     start: async () => ({
       lines: (await sweepLeftovers()).map((dir) => `removed ${dir}`),
       stop: async () => process.exit(0),
@@ -78,7 +78,7 @@ const [name = "", ...words] = process.argv.slice(2);
 const part = parts[name];
 if (!part) {
   console.error(`usage: bun test/testbed/up.ts PART\n`);
-  for (const [each, { help }] of Object.entries(parts)) console.error(`  ${each} ${help}`);
+  for (const [each, { help }] of Object.entries(parts)) console.error(`  ${each.padEnd(10)} ${help}`);
   process.exit(2);
 }
 const started = await part.start(words).catch((error: unknown) => {
