@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { escapeControl } from "./escapeControl.ts";
 import type { LogLevel } from "./logger.ts";
 
@@ -20,7 +21,7 @@ export function formatJsonLine(line: LogLine): string {
   const { at, level, name, message, fields } = line;
   const shown: Record<string, unknown> = { time: new Date(at).toISOString(), level, name, message };
   for (const [key, value] of Object.entries(fields)) shown[key in shown ? `${key}_` : key] = fieldValue(key, value);
-  return `${JSON.stringify(shown, (_, value) => (typeof value === "bigint" ? String(value) : value))}\n`;
+  return `${safeJson(shown)}\n`;
 }
 
 /** "12:30:01 warn  discoverd.dns: message key=value", for people. */
@@ -38,6 +39,7 @@ export function formatTextLine(line: LogLine, colour: boolean): string {
 
 function fieldValue(key: string, value: unknown): unknown {
   if (secret.test(key) && value !== undefined) return "***";
+  if (typeof value === "bigint") return String(value);
   if (!(value instanceof Error)) return value;
   const { code } = value as { code?: unknown };
   return typeof code === "string" && !value.message.includes(code) ? `${value.message} (${code})` : value.message;
@@ -53,6 +55,6 @@ function safeJson(value: unknown): string {
     return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? String(item) : item)) ?? String(value);
   } catch {
     // A cycle: a log line must never be the failure.
-    return String(value);
+    return JSON.stringify(inspect(value, { depth: 3, breakLength: Number.POSITIVE_INFINITY }));
   }
 }

@@ -131,6 +131,17 @@ export function formatAddress(address: ListenAddress): string {
     : `${address.hostname}:${address.port}`;
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a line end in a URL is always a mistake
+const controls = /[\x00-\x1f\x7f]/;
+
+/** Stores take several hosts ("etcd://a:2379,b:2379/prefix"): one URL for each. */
+function eachHost(url: string): string[] {
+  const match = /^([^:]+:\/\/)([^/?#]*)(.*)$/.exec(url);
+  if (!match) return [url];
+  const [, start = "", hosts = "", rest = ""] = match;
+  return hosts.split(",").map((host) => start + host + rest);
+}
+
 function parseUrl(text: string, schemes: readonly string[] | undefined): string {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
   const accepted = schemes ? `, with one of the schemes ${schemes.join(", ")}` : "";
@@ -138,8 +149,8 @@ function parseUrl(text: string, schemes: readonly string[] | undefined): string 
   if (schemes && !schemes.includes(scheme)) {
     throw new UsageError(`unknown scheme ${scheme}:, expected one of ${schemes.join(", ")}${hint(scheme, schemes)}`);
   }
-  // "memory:" and "sqlite:FILE" are whole URLs too; what has an authority must have a sound one.
-  if (/\s/.test(text) || !URL.canParse(text)) throw new UsageError(`not a valid URL${accepted}`);
+  const wellFormed = !controls.test(text) && eachHost(text).every((one) => URL.canParse(one));
+  if (!wellFormed) throw new UsageError(`not a valid URL${accepted}`);
   return text;
 }
 

@@ -21,12 +21,13 @@ export interface EventStreamOptions<T> {
   bufferBytes?: number;
   /** How long a full buffer may stay full before the client is cut. Default 30000. */
   slowReaderMs?: number;
+  /** Sent with the head, so that it goes out at once. Default ":ok\n\n", a comment; "" where the source starts at once. */
+  opening?: string;
   headers?: Readonly<Record<string, string>>;
 }
 
 const encoder = new TextEncoder();
 const keepAlive = encoder.encode(":\n\n");
-const opening = encoder.encode(":ok\n\n");
 
 /** The event's frame, ended by an empty line. */
 export function formatEvent(event: ServerSentEvent): string {
@@ -53,6 +54,7 @@ export function eventStream<T>(source: AsyncIterable<T>, options: EventStreamOpt
   const sender = new Sender(source[Symbol.asyncIterator](), {
     keepAliveMs: options.keepAliveMs ?? 30_000,
     slowReaderMs: options.slowReaderMs ?? 30_000,
+    opening: options.opening ?? ":ok\n\n",
     signal: options.signal,
     frame: (item) => frameOf(format ? format(item) : item),
   });
@@ -80,6 +82,7 @@ export function eventStream<T>(source: AsyncIterable<T>, options: EventStreamOpt
 interface SenderOptions<T> {
   keepAliveMs: number;
   slowReaderMs: number;
+  opening: string;
   signal: AbortSignal | undefined;
   frame: (item: T) => Uint8Array;
 }
@@ -107,14 +110,14 @@ class Sender<T> {
   }
 
   async run(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    const { signal, frame, keepAliveMs } = this.#options;
+    const { signal, frame, keepAliveMs, opening } = this.#options;
     const end = () => this.#end();
     signal?.addEventListener("abort", end, { once: true });
     if (signal?.aborted) this.#stopped = true;
     const beat = setInterval(() => {
       if ((controller.desiredSize ?? 0) > 0) controller.enqueue(keepAlive);
     }, keepAliveMs);
-    controller.enqueue(opening);
+    if (opening !== "") controller.enqueue(encoder.encode(opening));
     try {
       while (!this.#stopped) {
         const next = await this.#unlessStopped(this.#source.next());
