@@ -19,7 +19,7 @@ export interface WatcherOptions {
   relistMs?: number;
   /** A silent event stream is doubted after this long: the engine must then answer a ping. Default 10 000. */
   pingMs?: number;
-  /** How long the engine may take for a ping, a list, an inspect. Defaults 5000, 60 000, 10 000. */
+  /** How long the engine may take for a ping or its version, a list or its info, an inspect. Defaults 5000, 60 000, 10 000. */
   pingTimeoutMs?: number;
   listTimeoutMs?: number;
   inspectTimeoutMs?: number;
@@ -73,8 +73,8 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
     settings,
     log,
     changed: (eventAt) => {
-      // Before the first list has been read, what is known is a part, and a state is always whole.
-      if (feed.current() || book.complete) feed.publish(link, eventAt);
+      // Before the first list has been read, what is known is a part, and a state is always whole: `complete` gives the first.
+      if (feed.current()) feed.publish(link, eventAt);
     },
     complete: (info) => {
       const first = !link.connected;

@@ -4,6 +4,8 @@ export type DockerErrorCode =
   | "bad_host"
   /** A certificate or key cannot be read. */
   | "bad_certificate"
+  /** A file to be sent cannot be read. */
+  | "bad_file"
   /** There is no socket at the path. */
   | "no_socket"
   /** The socket is there and this user may not use it. */

@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { z } from "zod";
 import { checked } from "./containerCalls.ts";
@@ -22,7 +22,7 @@ export interface Image {
   exposedPorts: readonly string[];
 }
 
-/** Calls about images. Time limit of those that carry a tar: 10 minutes. */
+/** Calls about images. Those that carry a tar have a time limit of 10 minutes, and throw bad_file when its path cannot be read. */
 export interface ImageCalls {
   /** Loads what `docker save` (or our build) wrote; the names that it holds, as the engine tells them. */
   loadImage(tar: Tar, options?: CallOptions): Promise<string[]>;
@@ -73,7 +73,7 @@ export function imageCalls(connection: EngineConnection): ImageCalls {
       method: "POST",
       path,
       query,
-      body: typeof tar === "string" ? fileStream(tar) : tar,
+      body: typeof tar === "string" ? await fileStream(tar) : tar,
     });
     for await (const line of jsonLines(body)) {
       const { error, stream, status } = checked(progress, line, `POST ${path}`);
@@ -126,8 +126,14 @@ export function imageCalls(connection: EngineConnection): ImageCalls {
   };
 }
 
-function fileStream(path: string): ReadableStream<Uint8Array> {
-  return Readable.toWeb(createReadStream(path, { highWaterMark: 1 << 18 })) as unknown as ReadableStream<Uint8Array>;
+async function fileStream(path: string): Promise<ReadableStream<Uint8Array>> {
+  try {
+    // Opened before the request is sent: a wrong path is then told as that.
+    const file = await open(path);
+    return Readable.toWeb(file.createReadStream({ highWaterMark: 1 << 18 })) as unknown as ReadableStream<Uint8Array>;
+  } catch (cause) {
+    throw new DockerError("bad_file", `${path}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** "registry:5000/name:tag" -> the name and the tag, which is after the last slash. */

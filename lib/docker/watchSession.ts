@@ -38,14 +38,20 @@ export async function watchSession(session: Session, closing: AbortSignal): Prom
   let reader: Reader | undefined;
   try {
     // Asked anew each time: the engine may have been replaced by another version.
-    const { negotiated } = await engine.version({ signal });
-    const info = await engine.info({ signal });
+    const { negotiated } = await engine.version({ signal, timeoutMs: settings.pingTimeoutMs });
+    const info = await engine.info({ signal, timeoutMs: settings.listTimeoutMs });
     const about = { id: info.id, name: info.name, version: info.version, apiVersion: negotiated };
     const onBytes = () => {
       alive.at = performance.now();
     };
     // The engine answers a moment before it subscribes; `since` has it repeat what happens in between.
-    const events = await engine.events({ signal, filters, since: info.systemTime, onBytes });
+    const events = await engine.events({
+      signal,
+      filters,
+      since: info.systemTime,
+      onBytes,
+      timeoutMs: settings.listTimeoutMs,
+    });
     reader = startReader(session, about, signal);
     await Promise.race([
       follow(session, events, reader),

@@ -1,0 +1,205 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { createContainerBook } from "../../../lib/docker/containerBook.ts";
+import type { ContainerEvent } from "../../../lib/docker/containerEvent.ts";
+import type { Container } from "../../../lib/docker/containers.ts";
+import { aContainer } from "./aContainer.ts";
+
+/** An engine whose every answer is late: what it tells is a snapshot of the moment in which it was asked for. */
+class Engine {
+  readonly containers = new Map<string, Container>();
+  readonly events: { event: ContainerEvent; seq: number }[] = [];
+  seq = 0;
+
+  act(kind: "create" | "start" | "die" | "rename" | "destroy", id: string): void {
+    const known = this.containers.get(id);
+    const at = ++this.seq;
+    if (kind === "create") {
+      if (known || this.used.has(id)) return;
+      this.used.add(id);
+      this.set(id, aContainer({ id, running: false }));
+      this.tell({ kind: "changed", id, at });
+    } else if (!known) {
+      return;
+    } else if (kind === "start" && !known.state.running) {
+      this.set(id, aContainer({ ...known, running: true, startedAt: String(at) }));
+      this.tell({ kind: "changed", id, at });
+    } else if (kind === "die" && known.state.running) {
+      this.set(id, aContainer({ ...known, running: false, exitCode: 1 }));
+      this.tell({ kind: "died", id, at, exitCode: 1 });
+    } else if (kind === "rename") {
+      this.set(id, { ...known, name: `n${at}` });
+      this.tell({ kind: "changed", id, at });
+    } else if (kind === "destroy" && !known.state.running) {
+      this.containers.delete(id);
+      this.tell({ kind: "removed", id, at });
+    }
+  }
+
+  private readonly used = new Set<string>();
+  private set(id: string, container: Container): void {
+    this.containers.set(id, container);
+  }
+  private tell(event: ContainerEvent): void {
+    this.events.push({ event, seq: this.seq });
+  }
+}
+
+const ids = ["a", "b", "c"];
+const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom("create", "start", "die", "rename", "destroy"),
+      id: fc.constantFrom(...ids),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("deliver") }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("take") }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("serve", "answer", "release"), pick: fc.nat(7) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("ask list", "serve list", "list") }) },
+);
+
+describe("containerBook", () => {
+  test("any order of events, lists and late answers ends equal to the engine", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const engine = new Engine();
+        const book = createContainerBook();
+        const readings: { id: string; served?: { container: Container | undefined; seq: number } }[] = [];
+        const diedAt = new Map<string, number>();
+        const shownFrom = new Map<string, number>();
+        let listed: string[] | undefined;
+
+        const deliver = () => {
+          const next = engine.events.shift();
+          if (!next) return false;
+          if (next.event.kind === "died") diedAt.set(next.event.id, next.seq);
+          book.event(next.event);
+          return true;
+        };
+        const take = () => {
+          const taken = book.take();
+          if (!taken) return false;
+          expect(readings.map(({ id }) => id)).not.toContain(taken.id);
+          readings.push({ id: taken.id });
+          return true;
+        };
+        const serve = (reading: (typeof readings)[number] | undefined) => {
+          if (reading) reading.served ??= { container: engine.containers.get(reading.id), seq: engine.seq };
+        };
+        const answer = (at: number) => {
+          const [reading] = readings.splice(at, 1);
+          if (!reading) return;
+          serve(reading);
+          const { container, seq = 0 } = reading.served ?? {};
+          book.settle(reading.id, container ? { kind: "read", container } : { kind: "gone" });
+          shownFrom.set(reading.id, seq);
+        };
+        const check = () => {
+          for (const [id, { state }] of book.containers) {
+            // Once a death has been told, nothing that was read before it is shown as running.
+            if (state.running) expect(shownFrom.get(id) ?? 0).toBeGreaterThanOrEqual(diedAt.get(id) ?? 0);
+          }
+        };
+
+        for (const each of steps) {
+          const pick = "pick" in each ? each.pick % Math.max(readings.length, 1) : 0;
+          if (each.do === "deliver") deliver();
+          else if (each.do === "take") take();
+          else if (each.do === "serve") serve(readings[pick]);
+          else if (each.do === "answer") answer(pick);
+          else if (each.do === "release") {
+            const [reading] = readings.splice(pick, 1);
+            if (reading) book.release(reading.id);
+          } else if (each.do === "ask list" || each.do === "serve list") listed = [...engine.containers.keys()];
+          else if (each.do === "list" && listed) book.list(listed);
+          else if ("id" in each) engine.act(each.do as "create", each.id);
+          check();
+        }
+        for (;;) {
+          if (deliver() || take()) continue;
+          if (readings.length === 0) break;
+          answer(0);
+          check();
+        }
+        expect(Object.fromEntries(book.containers)).toEqual(Object.fromEntries(engine.containers));
+        expect(book.busy).toBe(0);
+        expect(book.complete).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("a lost event is made good by the next list", () => {
+    const book = createContainerBook();
+    book.list(["a", "b"]);
+    for (const id of ["a", "b"]) {
+      expect(book.take()).toEqual({ id, urgent: false });
+      book.settle(id, { kind: "read", container: aContainer({ id, running: true }) });
+    }
+    book.list(["b"]);
+    expect(book.complete).toBe(false);
+    const asked = [book.take()?.id, book.take()?.id];
+    expect(asked.sort()).toEqual(["a", "b"]);
+    expect(book.settle("a", { kind: "gone" })).toEqual({});
+    expect(book.settle("b", { kind: "read", container: aContainer({ id: "b", running: true }) })).toBeUndefined();
+    expect([...book.containers.keys()]).toEqual(["b"]);
+    expect(book.complete).toBe(true);
+  });
+
+  test("a death shows at once, with its exit code, and an older answer does not undo it", () => {
+    const book = createContainerBook();
+    book.list(["a"]);
+    book.take();
+    book.settle("a", { kind: "read", container: aContainer({ id: "a", running: true }) });
+    book.event({ kind: "changed", id: "a", at: 5 });
+    book.take();
+    expect(book.event({ kind: "died", id: "a", at: 7, exitCode: 137 })).toEqual({ eventAt: 7 });
+    expect(book.containers.get("a")?.state).toMatchObject({ running: false, status: "exited", exitCode: 137 });
+    expect(book.containers.get("a")?.pid).toBe(0);
+    book.settle("a", { kind: "read", container: aContainer({ id: "a", running: true, name: "new" }) });
+    expect(book.containers.get("a")).toMatchObject({ name: "new", state: { running: false, exitCode: 137 } });
+    expect(book.take()).toEqual({ id: "a", urgent: true });
+  });
+
+  test("events are read before lists, and a list's ids can be held back", () => {
+    const book = createContainerBook();
+    book.list(["a", "b"]);
+    book.event({ kind: "changed", id: "b", at: 1 });
+    expect(book.take(true)).toEqual({ id: "b", urgent: true });
+    expect(book.take(true)).toBeUndefined();
+    expect(book.take()).toEqual({ id: "a", urgent: false });
+  });
+
+  test("what the engine could not answer stays known; what makes no sense goes; both are told", () => {
+    const book = createContainerBook();
+    const read = (reading: Parameters<typeof book.settle>[1]) => {
+      book.dirty("a");
+      book.take();
+      return book.settle("a", reading);
+    };
+    read({ kind: "read", container: aContainer({ id: "a", running: true }) });
+    expect(read({ kind: "failed", reason: "late" })).toEqual({});
+    expect(read({ kind: "failed", reason: "late" })).toBeUndefined();
+    expect(book.containers.has("a")).toBe(true);
+    expect(book.unreadable.get("a")).toBe("late");
+    read({ kind: "unreadable", reason: "garbage" });
+    expect(book.containers.has("a")).toBe(false);
+    expect(book.unreadable.get("a")).toBe("garbage");
+    expect(read({ kind: "read", container: aContainer({ id: "a", running: true }) })).toEqual({});
+    expect(book.unreadable.size).toBe(0);
+  });
+
+  test("the time of a state is that of the oldest event behind it", () => {
+    const book = createContainerBook();
+    for (const at of [3, 4]) book.event({ kind: "changed", id: "a", at });
+    book.take();
+    book.event({ kind: "changed", id: "a", at: 5 });
+    expect(book.settle("a", { kind: "read", container: aContainer({ id: "a", running: true }) })).toEqual({
+      eventAt: 3,
+    });
+    book.take();
+    expect(book.settle("a", { kind: "gone" })).toEqual({ eventAt: 5 });
+  });
+});
