@@ -19,7 +19,16 @@ import { EtcdError, toEtcdError } from "./etcdError.ts";
 import type { EtcdTarget } from "./etcdUrl.ts";
 import { type FollowContext, followPrefix } from "./followPrefix.ts";
 import { EtcdGateway } from "./gateway.ts";
-import { base64, Keys, type LeaseAnswer, type RangeAnswer, rangeOf, revisionOf, type TxnAnswer } from "./wire.ts";
+import {
+  base64,
+  Keys,
+  type LeaseAnswer,
+  parseAnswer,
+  type RangeAnswer,
+  rangeOf,
+  revisionOf,
+  type TxnAnswer,
+} from "./wire.ts";
 
 /** Times of an etcd store; tests shorten them. */
 export interface EtcdTuning {
@@ -52,6 +61,8 @@ export class EtcdStore implements Store {
   readonly #tuning: Required<EtcdTuning>;
   readonly #buffers = new Set<WatchBuffer>();
   #probe: ReturnType<typeof setTimeout> | undefined;
+  /** Told by the last list. */
+  #cluster: string | undefined;
   #closed = false;
 
   constructor(target: EtcdTarget, log: StoreLog | undefined, tuning: EtcdTuning) {
@@ -124,7 +135,7 @@ export class EtcdStore implements Store {
       const text = await this.#gateway.call("/lease/keepalive", body, true);
       for (const line of text.split("\n")) {
         if (line.trim() === "") continue;
-        const { result: answer } = JSON.parse(line) as { result?: LeaseAnswer };
+        const { result: answer } = parseAnswer<{ result?: LeaseAnswer }>(line);
         if (!answer) throw toEtcdError("keepalive", line, 200);
         if (answer.ID !== undefined)
           result.set(answer.ID, Number(answer.TTL ?? 0) > 0 ? Number(answer.TTL) * 1000 : "expired");
@@ -166,6 +177,7 @@ export class EtcdStore implements Store {
       const body = { key, range_end: range.range_end, limit: String(this.#tuning.pageSize), ...at };
       const { header, kvs = [], more } = await this.#call<RangeAnswer>("/kv/range", body, true);
       rev ??= revisionOf(header);
+      this.#cluster = header?.cluster_id;
       for (const wire of kvs) {
         const entry = this.#keys.entry(wire);
         if (entry) entries.push(entry);
@@ -187,6 +199,7 @@ export class EtcdStore implements Store {
       keys: this.#keys,
       silentMs: this.#tuning.silentMs,
       list: (under) => this.list(under),
+      cluster: () => this.#cluster,
       currentRevision: async () =>
         revisionOf((await this.#call<RangeAnswer>("/kv/range", this.#oneKey(), true)).header),
     };
@@ -216,8 +229,8 @@ export class EtcdStore implements Store {
     this.#call("/kv/range", this.#oneKey(), true).then(again, again); // status() tells of a failure
   }
 
-  async #call<T>(path: string, body: unknown, repeatable: boolean): Promise<T> {
-    return JSON.parse(await this.#gateway.call(path, JSON.stringify(body), repeatable)) as T;
+  async #call<T extends object>(path: string, body: unknown, repeatable: boolean): Promise<T> {
+    return parseAnswer<T>(await this.#gateway.call(path, JSON.stringify(body), repeatable));
   }
 }
 

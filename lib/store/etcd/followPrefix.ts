@@ -3,7 +3,7 @@ import { StoreError } from "../storeError.ts";
 import type { Change, WatchBuffer } from "../watchBuffer.ts";
 import { toEtcdError } from "./etcdError.ts";
 import type { EtcdGateway } from "./gateway.ts";
-import { type Keys, rangeOf, revisionOf, type WatchAnswer } from "./wire.ts";
+import { type Keys, parseAnswer, rangeOf, revisionOf, type WatchAnswer } from "./wire.ts";
 
 /** What following a prefix needs. */
 export interface FollowContext {
@@ -12,6 +12,8 @@ export interface FollowContext {
   /** A stream that is silent for so long is opened anew, since it may be half-open. In ms. */
   silentMs: number;
   list(prefix: string): Promise<Snapshot>;
+  /** The cluster that answered last. */
+  cluster(): string | undefined;
   /** The revision of the cluster now, by a linearizable read. */
   currentRevision(): Promise<Revision>;
 }
@@ -30,6 +32,7 @@ export async function followPrefix(
   buffer: WatchBuffer,
 ): Promise<void> {
   let rev = from;
+  let cluster = context.cluster(); // revisions of another one mean nothing here
   let failures = 0;
   while (!buffer.ended) {
     try {
@@ -37,8 +40,9 @@ export async function followPrefix(
         const snapshot = await context.list(prefix);
         buffer.reset(snapshot);
         rev = snapshot.rev;
+        cluster = context.cluster();
       }
-      const outcome = await followStream(context, prefix, rev, buffer, (reached) => {
+      const outcome = await followStream(context, prefix, { rev, cluster }, buffer, (reached) => {
         rev = reached;
         failures = 0;
       });
@@ -58,13 +62,13 @@ export async function followPrefix(
 async function followStream(
   context: FollowContext,
   prefix: string,
-  from: Revision,
+  from: { rev: Revision; cluster: string | undefined },
   buffer: WatchBuffer,
   reached: (rev: Revision) => void,
 ): Promise<Outcome> {
   const { gateway, keys } = context;
   const range = rangeOf(keys.full(prefix));
-  const create = { create_request: { ...range, start_revision: String(from + 1), progress_notify: true } };
+  const create = { create_request: { ...range, start_revision: String(from.rev + 1), progress_notify: true } };
   const stream = await gateway.stream("/watch", JSON.stringify(create));
   if (buffer.ended) stream.end(ended);
   const stop = buffer.onEnd(() => stream.end(ended));
@@ -76,19 +80,20 @@ async function followStream(
     stream.end(ended);
   }, context.silentMs / 4);
   check.unref();
-  let rev = from;
+  let { rev } = from;
   try {
     for await (const line of stream.lines) {
       if (line.trim() === "") continue;
       lastHeard = performance.now();
-      const { result } = JSON.parse(line) as { result?: WatchAnswer };
+      const { result } = parseAnswer<{ result?: WatchAnswer }>(line);
       if (!result) throw toEtcdError("watch", line, 200);
       if (result.compact_revision !== undefined) return "old";
       if (result.canceled)
         throw toEtcdError("watch", JSON.stringify({ message: result.cancel_reason ?? "canceled" }), 200);
       if (result.created) {
+        if (from.cluster !== undefined && result.header?.cluster_id !== from.cluster) return "old";
         // A member that lags behind is not yet another cluster: only a linearizable read can tell.
-        if (revisionOf(result.header) < from && (await context.currentRevision()) < from) return "old";
+        if (revisionOf(result.header) < from.rev && (await context.currentRevision()) < from.rev) return "old";
         continue;
       }
       gateway.alive(); // not before: a member without a quorum opens watches too

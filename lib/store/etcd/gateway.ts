@@ -4,6 +4,7 @@ import type { StoreStatus } from "../store.ts";
 import { StoreError } from "../storeError.ts";
 import { type EtcdError, toEtcdError } from "./etcdError.ts";
 import type { EtcdTarget } from "./etcdUrl.ts";
+import { parseAnswer } from "./wire.ts";
 
 /** An answer that goes on: JSON objects, one a line. */
 export interface GatewayStream {
@@ -105,10 +106,12 @@ export class EtcdGateway {
   async #attempt<T>(repeatable: boolean, run: (endpoint: string) => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.#timeoutMs;
     let refreshed = false;
+    let otherApi = false;
     let tries = this.#target.endpoints.length;
     for (;;) {
       if (this.#closed) throw this.#closedError();
       const endpoint = this.#endpoint();
+      const api = this.#api;
       try {
         return await run(endpoint);
       } catch (error) {
@@ -119,8 +122,9 @@ export class EtcdGateway {
           this.#token = undefined;
           continue;
         }
-        if (isEtcdError(told) && this.#api === "/v3" && told.detail.startsWith("HTTP 404")) {
-          this.#api = "/v3beta";
+        if (isEtcdError(told) && told.detail.startsWith("HTTP 404") && !otherApi) {
+          otherApi = true;
+          if (this.#api === api) this.#api = api === "/v3" ? "/v3beta" : "/v3"; // else another call has found out
           continue;
         }
         if (!told.retry) {
@@ -208,7 +212,7 @@ export class EtcdGateway {
       if (/authentication is not enabled/.test(error.detail)) return ""; // then any call is answered without
       throw error;
     }
-    return (JSON.parse(text) as { token?: string }).token ?? "";
+    return parseAnswer<{ token?: string }>(text).token ?? "";
   }
 
   async *#lines(open: Open, response: Response): AsyncGenerator<string> {

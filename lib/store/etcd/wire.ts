@@ -1,5 +1,6 @@
 import { prefixEnd } from "../prefixEnd.ts";
 import type { Condition, Entry, Operation, Revision } from "../store.ts";
+import { StoreError } from "../storeError.ts";
 
 // The JSON gateway: bytes in base64, 64-bit numbers as strings, and fields that are zero, false or empty left out.
 
@@ -40,6 +41,20 @@ export interface WatchAnswer {
   compact_revision?: string;
   cancel_reason?: string;
   events?: { type?: "DELETE"; kv?: WireEntry }[];
+}
+
+/** One JSON object of an answer. @throws {StoreError} unavailable, when it is not etcd that answers */
+export function parseAnswer<T extends object>(text: string): T {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    answer = undefined; // told below
+  }
+  if (typeof answer !== "object" || answer === null) {
+    throw new StoreError("unavailable", `this is not an answer of etcd: ${text.slice(0, 100)}`);
+  }
+  return answer as T;
 }
 
 const strict = new TextDecoder("utf-8", { fatal: true });

@@ -1,9 +1,14 @@
 import { afterEach, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { EtcdTuning } from "../../../lib/store/etcd/etcdStore.ts";
 import { openEtcd } from "../../../lib/store/etcd/openEtcd.ts";
 import type { Store } from "../../../lib/store/store.ts";
 import { StoreError } from "../../../lib/store/storeError.ts";
+import { Daemon } from "../../testbed/daemon.ts";
 import { type Etcd, type EtcdNode, type EtcdOptions, startEtcd } from "../../testbed/etcd.ts";
+import { freePorts } from "../../testbed/freePort.ts";
+import { scratchDir } from "../../testbed/scratch.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
 import { put, text, Watcher } from "./conformance.ts";
 import { FreezingProxy } from "./freezingProxy.ts";
@@ -148,19 +153,43 @@ test("keys of others that are no text are passed over", async () => {
   expect((await store.list("/a/")).entries.map((entry) => entry.key)).toEqual(["/a/ours"]);
 });
 
-test("another cluster's data at the same address: reset", async () => {
+for (const writes of [1, 20]) {
+  test(`another cluster behind the same address, with ${writes < 5 ? "less" : "more"} history: reset`, async () => {
+    const etcd = await start();
+    const other = await start();
+    const proxy = await FreezingProxy.start(Number(new URL(etcd.url).port));
+    cleanUps.push(() => proxy.close());
+    const store = await open(`127.0.0.1:${proxy.port}`);
+    for (let n = 0; n < 5; n++) await store.txn({ then: [put("/a/old", `${n}`)] });
+    const watcher = await watching(store, "/a/");
+    const direct = await open(hostOf(other.nodes[0]));
+    for (let n = 0; n < writes; n++) await direct.txn({ then: [put("/a/new", `${n}`)] });
+    proxy.target = Number(new URL(other.url).port);
+    proxy.cut();
+    await waitFor(() => watcher.events.filter((event) => event.type === "reset").length === 2, {
+      what: "a second reset",
+    });
+    expect([...watcher.state.keys()]).toEqual(["/a/new"]);
+  });
+}
+
+test("a watcher that is far too slow gets a reset, not an endless queue", async () => {
   const etcd = await start();
-  const other = await start();
-  const ports = etcd.nodes.concat(other.nodes).map((node) => Number(new URL(node.url).port));
-  const before = await open(hostOf(etcd.nodes[0]));
-  for (let n = 0; n < 5; n++) await before.txn({ then: [put("/a/old", `${n}`)] });
-  const { rev } = await before.list("/a/");
-  const after = await open(`127.0.0.1:${ports[1]}`);
-  await after.txn({ then: [put("/a/new")] });
-  const watcher = new Watcher(after, "/a/", rev);
+  const store = await open(hostOf(etcd.nodes[0]), { watchLimit: 50 });
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const watcher = new Watcher(store, "/a/", undefined, () => gate);
   cleanUps.push(() => watcher.stop());
   await waitFor(() => watcher.events[0], { what: "the first event" });
-  expect(watcher.events[0]).toMatchObject({ type: "reset", snapshot: { entries: [{ key: "/a/new" }] } });
+  let last = 0;
+  for (let n = 0; n < 200; n++) last = (await store.txn({ then: [put(`/a/${n}`)] })).rev;
+  release();
+  await watcher.reach(last);
+  expect(watcher.events.some((event, i) => i > 0 && event.type === "reset")).toBe(true);
+  expect(watcher.events.length).toBeLessThan(150);
+  expect([...watcher.state.values()].length).toBe(200);
 });
 
 test("three members: one killed, then one paused: calls and watch go on; without a quorum all say so; then it resumes", async () => {
@@ -237,3 +266,57 @@ for (const version of ["3.4", "3.7"] as const) {
     expect(await codeOf(elsewhere.get("/x/1"))).toBe("unauthorized");
   });
 }
+
+test("TLS: the server's certificate is checked, a client certificate is shown", async () => {
+  const dir = scratchDir();
+  cleanUps.push(() => rmSync(dir, { recursive: true, force: true }));
+  const at = (name: string) => join(dir, name);
+  const openssl = (...args: string[]) => {
+    const { exitCode, stderr } = Bun.spawnSync(["openssl", ...args], { stderr: "pipe", cwd: dir });
+    if (exitCode !== 0) throw new Error(`openssl ${args[0]}: ${stderr}`);
+  };
+  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  openssl("req", "-x509", ...newKey, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test CA", "-days", "2");
+  writeFileSync(at("ext"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n");
+  for (const name of ["server", "client"]) {
+    openssl("req", ...newKey, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", "/O=test");
+    const sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext"];
+    openssl("x509", "-req", "-in", `${name}.csr`, ...sign, "-out", `${name}.pem`);
+  }
+  const [client = 0, peer = 0] = await freePorts(2);
+  const host = `127.0.0.1:${client}`;
+  const urls = ["--listen-client-urls", `https://${host}`, "--advertise-client-urls", `https://${host}`];
+  const tls = [
+    "--cert-file",
+    at("server.pem"),
+    "--key-file",
+    at("server.key"),
+    "--client-cert-auth",
+    "--trusted-ca-file",
+    at("ca.pem"),
+  ];
+  const peers = ["--listen-peer-urls", `http://127.0.0.1:${peer}`];
+  const daemon = await Daemon.start({
+    name: "etcd with TLS",
+    argv: ["etcd", "--data-dir", at("data"), "--log-level", "error", ...urls, ...tls, ...peers],
+    logFile: at("log"),
+  });
+  cleanUps.push(() => daemon.stop(3000));
+  const store = await openEtcd(`etcds://${host}?ca=${at("ca.pem")}&cert=${at("client.pem")}&key=${at("client.key")}`, {
+    env: {},
+  });
+  cleanUps.push(() => store.close());
+  const { rev } = await waitFor(() => store.txn({ then: [put("/a/1")] }), { what: "a write over TLS" });
+  const watcher = await watching(store, "/a/");
+  await watcher.reach(rev);
+  expect(watcher.state.has("/a/1")).toBe(true);
+  expect(store.url).toBe(`etcds://${host}`);
+
+  const stranger = await openEtcd(`etcds://${host}?ca=${at("ca.pem")}`, { env: {} });
+  cleanUps.push(() => stranger.close());
+  expect(await codeOf(stranger.get("/a/1"))).toBe("unavailable");
+  const trusting = await openEtcd(`etcds://${host}?cert=${at("client.pem")}&key=${at("client.key")}`, { env: {} });
+  cleanUps.push(() => trusting.close());
+  expect(await codeOf(trusting.get("/a/1"))).toBe("unavailable");
+  expect(trusting.status().reason).toMatch(/certificate|issuer|trust|authority/i);
+});

@@ -11,21 +11,21 @@ export class FreezingProxy {
   readonly port: number;
   readonly #server: Server;
   readonly #pairs: Set<[Socket, Socket]>;
-  connections = 0;
+  /** Where new connections go. */
+  target: number;
 
-  private constructor(server: Server, pairs: Set<[Socket, Socket]>, port: number) {
+  private constructor(server: Server, pairs: Set<[Socket, Socket]>, port: number, target: number) {
     this.#server = server;
     this.#pairs = pairs;
     this.port = port;
-    server.on("connection", () => {
-      this.connections++;
-    });
+    this.target = target;
   }
 
   static async start(target: number): Promise<FreezingProxy> {
     const pairs = new Set<[Socket, Socket]>();
+    let proxy: FreezingProxy | undefined;
     const server = createServer((client) => {
-      const upstream = connect(target, "127.0.0.1");
+      const upstream = connect(proxy?.target ?? target, "127.0.0.1");
       const pair: [Socket, Socket] = [client, upstream];
       pairs.add(pair);
       client.pipe(upstream);
@@ -41,7 +41,8 @@ export class FreezingProxy {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     if (address === null || typeof address === "string") throw new Error("the proxy has no port");
-    return new FreezingProxy(server, pairs, address.port);
+    proxy = new FreezingProxy(server, pairs, address.port, target);
+    return proxy;
   }
 
   /** From now on nothing passes on the connections that exist. */
