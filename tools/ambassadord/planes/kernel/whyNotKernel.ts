@@ -26,6 +26,9 @@ function whyNotReachable(caller: CallerAddress, backend: Backend, facts: HostFac
   if (ip === undefined) return `the backend's address ${backend.ip} is not IPv4`;
   if (ip >>> 24 === 127) return `the backend ${backend.ip} is the host's loopback, which only the host itself reaches`;
   if (ip === 0 || ip >>> 28 >= 14) return `the backend's address ${backend.ip} is not that of a host`;
+  // Tracked bridged packets are sent on inside the bridge, which gives none back to the port that it came from.
+  if (caller.ip === backend.ip && facts.bridgeTracking)
+    return "the caller is itself a backend, and its bridge does not turn packets round";
   if (backend.networkId !== undefined)
     return backend.networkId === caller.networkId
       ? undefined
