@@ -111,5 +111,8 @@ async function main(): Promise<void> {
   for (const dir of await sweepLeftovers()) report.fail(`a test run died and left ${dir}`);
 }
 
-await main().catch((error: unknown) => report.fail(`check itself: ${error instanceof Error ? error.stack : error}`));
+await main().catch((error: unknown) => {
+  const [what, why] = error instanceof Error ? [error.message, error.stack] : [String(error), ""];
+  report.fail(`check itself: ${what}`, why);
+});
 process.exit(report.end());
