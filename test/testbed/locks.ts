@@ -1,5 +1,5 @@
 import { dlopen, FFIType } from "bun:ffi";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -25,16 +25,32 @@ export const lockDir = join(tmpdir(), "quayside-testbed");
  */
 export function tryLock(name: string): Lock | undefined {
   mkdirSync(lockDir, { recursive: true });
-  const fd = openSync(join(lockDir, `${name}.lock`), "a"); // node opens with O_CLOEXEC: no child inherits the lock
-  if (libc.symbols.flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+  const path = join(lockDir, `${name}.lock`);
+  const fd = openSync(path, "a"); // node opens with O_CLOEXEC: no child inherits the lock
+  if (libc.symbols.flock(fd, LOCK_EX | LOCK_NB) !== 0 || !isFile(fd, path)) {
     closeSync(fd);
     return undefined;
   }
   let isHeld = true;
   return {
     release: () => {
-      if (isHeld) closeSync(fd); // once only: the number may be another file's by now
+      if (!isHeld) return; // once only: the descriptor may be another file's by now
       isHeld = false;
+      rmSync(path, { force: true }); // while it is still locked: who opened it meanwhile sees that it is gone
+      closeSync(fd);
     },
   };
+}
+
+/** Removes the files of locks that nobody holds: a process that ends without releasing leaves the file, though not the lock. */
+export function removeFreeLocks(): void {
+  mkdirSync(lockDir, { recursive: true });
+  for (const file of readdirSync(lockDir)) {
+    if (file.endsWith(".lock")) tryLock(file.slice(0, -".lock".length))?.release();
+  }
+}
+
+/** False when the file was removed by its last holder between our open and our lock. */
+function isFile(fd: number, path: string): boolean {
+  return fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino;
 }

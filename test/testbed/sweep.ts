@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeFreeLocks } from "./locks.ts";
 import { networkFile, removeNetwork } from "./network.ts";
 import { processEntry } from "./procfs.ts";
 import { ownerFile, scratchPrefix } from "./scratch.ts";
@@ -24,6 +25,7 @@ export async function sweepLeftovers(): Promise<string[]> {
     if (/^qs\d+-\d+$/.test(network)) await removeNetwork(network);
     rmSync(dir, { recursive: true, force: true });
   }
+  removeFreeLocks();
   return left;
 }
 

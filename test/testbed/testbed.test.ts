@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { join } from "node:path";
 import { cachedPath, goParts } from "./build.ts";
 import { freePorts } from "./freePort.ts";
-import { tryLock } from "./locks.ts";
+import { lockDir, removeFreeLocks, tryLock } from "./locks.ts";
 import { isRunning, processEntry } from "./procfs.ts";
 
 test("a lock has one holder, and releasing twice is harmless", () => {
@@ -20,7 +22,7 @@ test("a lock has one holder, and releasing twice is harmless", () => {
 
 test("the kernel lets go of a lock when its holder is killed", async () => {
   const name = `test-killed-${process.pid}`;
-  const code = `import { tryLock } from "./locks.ts"; tryLock("${name}"); console.log("held"); setInterval(() => {}, 1000);`;
+  const code = `import { lockDir, removeFreeLocks, tryLock } from "./locks.ts"; tryLock("${name}"); console.log("held"); setInterval(() => {}, 1000);`;
   const child = Bun.spawn([process.execPath, "-e", code], { cwd: import.meta.dir, stdout: "pipe" });
   await child.stdout.getReader().read();
   expect(tryLock(name)).toBeUndefined();
@@ -29,6 +31,18 @@ test("the kernel lets go of a lock when its holder is killed", async () => {
   const lock = tryLock(name);
   expect(lock).toBeDefined();
   lock?.release();
+});
+
+test("files of locks that nobody holds are removed, the held ones stay", async () => {
+  const names = [`test-held-${process.pid}`, `test-left-${process.pid}`];
+  const file = (name = "") => join(lockDir, `${name}.lock`);
+  const lock = tryLock(names[0] ?? "");
+  writeFileSync(file(names[1]), "");
+  removeFreeLocks();
+  expect([existsSync(file(names[0])), existsSync(file(names[1]))]).toEqual([true, false]);
+  expect(tryLock(names[0] ?? "")).toBeUndefined();
+  lock?.release();
+  expect(existsSync(file(names[0]))).toBe(false);
 });
 
 test("free ports differ, can be bound, and nothing listens on them", async () => {
