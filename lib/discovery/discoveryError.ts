@@ -7,6 +7,7 @@ export const discoveryStatus = {
   precondition_failed: 412,
   syntax_error: 400,
   validation_error: 400,
+  unauthorized: 401,
   service_unavailable: 503,
   slow_reader: 503,
   unknown_error: 500,

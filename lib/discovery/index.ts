@@ -1,3 +1,5 @@
+export { createDiscoveryClient, type DiscoveryClientOptions } from "./client/createDiscoveryClient.ts";
+export type { DiscoveryClient } from "./client/discoveryClient.ts";
 export type {
   Discovery,
   DiscoveryEvent,

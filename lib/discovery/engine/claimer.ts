@@ -24,6 +24,8 @@ interface ClaimerOptions {
 export class Claimer {
   readonly #options: ClaimerOptions;
   readonly #pending = new Set<Holding>();
+  /** Refused once: put again only where nobody else has it by now. */
+  readonly #refused = new Set<Holding>();
   #running = false;
 
   constructor(options: ClaimerOptions) {
@@ -48,9 +50,10 @@ export class Claimer {
       const lot = [...this.#pending].slice(0, 1024);
       try {
         if (id === undefined) throw new Error("no lease yet");
-        await this.#claim(lot, id);
+        const refused = await this.#claim(lot, id);
         for (const holding of lot) this.#pending.delete(holding);
         failures = 0;
+        if (refused.length > 0) await this.#again(refused, signal);
       } catch (error) {
         if (failures === 0) log.debug("instances are not yet under our lease", { error: String(error) });
         failures++;
@@ -60,7 +63,21 @@ export class Claimer {
     this.#running = false;
   }
 
-  async #claim(lot: readonly Holding[], lease: LeaseId): Promise<void> {
+  /** The key changed meanwhile: our watch may only just be behind (once more), or another daemon has it (let go). */
+  async #again(refused: readonly Holding[], signal: AbortSignal): Promise<void> {
+    const { catalog, holdings, clock, daemon } = this.#options;
+    await clock.sleep(100, signal);
+    for (const holding of refused) {
+      const record = catalog.service(holding.service)?.instances.get(holding.id);
+      const isOthers = record !== undefined && record.daemon !== daemon;
+      if (!this.#refused.delete(holding) && !isOthers) {
+        this.#refused.add(holding);
+        this.#pending.add(holding);
+      } else if (!holding.held) holdings.delete(holding);
+    }
+  }
+
+  async #claim(lot: readonly Holding[], lease: LeaseId): Promise<Holding[]> {
     const { store, catalog, holdings, daemon } = this.#options;
     const items: BatchItem<Holding>[] = [];
     for (const holding of lot) {
@@ -78,9 +95,7 @@ export class Claimer {
         operation: { op: "put", key, value: instanceValue(holding, daemon), lease },
       });
     }
-    const refused = await writeInBatches(store, items);
-    // Someone else has written it meanwhile: the watch tells who, and the next heartbeat here asks again.
-    for (const holding of refused) if (!holding.held) holdings.delete(holding);
+    return await writeInBatches(store, items);
   }
 }
 

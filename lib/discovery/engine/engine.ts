@@ -32,6 +32,7 @@ import {
   instanceNotFound,
   metaRefused,
   notManual,
+  notReached,
   serviceExists,
   serviceNotFound,
   unavailable,
@@ -220,14 +221,14 @@ export class Engine implements Discovery {
       sameInstance(record.instance, instance) &&
       (options.ttlMs === undefined || options.ttlMs === record.ttlMs);
     if (unchanged && this.#ownership.beat(service, record, options)) return;
-    validateService(service);
     validateInstance(instance);
     validateTtl(options.ttlMs);
     await this.#putInstance(service, { ...instance }, options);
   }
 
   async deregister(service: string, id: string): Promise<void> {
-    validateService(service);
+    if (!this.#catalog.service(service)) throw this.ready ? serviceNotFound(service) : notReached();
+    if (!/^[0-9a-f]{32}$/.test(id)) throw instanceNotFound(service, id);
     const holding = this.#holdings.get(service, id);
     if (holding) this.#holdings.delete(holding);
     const key = instanceKey(service, id);
@@ -243,8 +244,10 @@ export class Engine implements Discovery {
   }
 
   async setLeader(service: string, id: string): Promise<void> {
+    if (!this.ready) throw notReached();
     const state = this.#catalog.service(service);
     if (state?.config?.leader_type !== "manual") throw notManual();
+    if (id === "" || id.length > 255) throw new DiscoveryError("validation_error", "discoverd: leader id must be set");
     if (state.named?.id === id) return; // the same leadership: no greater token
     const { ok } = await this.#write({
       if: [{ key: configKey(service), exists: true }],
@@ -254,7 +257,7 @@ export class Engine implements Discovery {
   }
 
   async setMeta(service: string, update: ServiceMetaUpdate): Promise<ServiceMeta> {
-    validateService(service);
+    if (!this.#catalog.service(service)) throw this.ready ? serviceNotFound(service) : notReached();
     const config = configKey(service);
     const key = metaKey(service);
     const condition: Condition = update.index === 0 ? { key, exists: false } : { key, modRev: update.index };
@@ -293,8 +296,7 @@ export class Engine implements Discovery {
   // ---- inside
 
   async #putInstance(service: string, instance: Instance, options: RegisterOptions): Promise<void> {
-    if (!this.ready) throw unavailable("the store has not been reached yet");
-    if (!this.#catalog.service(service)) throw serviceNotFound(service);
+    if (!this.#catalog.service(service)) throw this.ready ? serviceNotFound(service) : notReached();
     const before = this.#holdings.get(service, instance.id);
     const ttlMs = options.ttlMs ?? before?.ttlAsked;
     const holding = this.#ownership.newHolding(service, instance, {

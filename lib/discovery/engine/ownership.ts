@@ -80,10 +80,14 @@ export class Ownership {
     }
   }
 
-  /** The old lease took its keys along: all that we answer for is put again, with a new index where the key was gone. */
+  /** The old lease took its keys along: all that lives and that we answer for is put again, with a new index where the key was gone. */
   leaseReplaced(): void {
+    const { holdings, claimer, awake, signal } = this.#options;
     this.#lost.clear();
-    for (const holding of this.#options.holdings.all()) this.#options.claimer.add(holding, this.#options.signal);
+    for (const holding of [...holdings.all()]) {
+      if (holding.held || awake() - holding.seenAt <= holding.ttlMs) claimer.add(holding, signal);
+      else holdings.delete(holding);
+    }
   }
 
   /** What is lost was removed by someone, then: let go, but for what is held here. */

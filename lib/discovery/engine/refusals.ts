@@ -31,6 +31,11 @@ export function unavailable(why: string, cause?: unknown): DiscoveryError {
   return new DiscoveryError("service_unavailable", `discoverd: ${why}`, { cause });
 }
 
+/** Nothing is known yet, so neither is what exists. */
+export function notReached(): DiscoveryError {
+  return unavailable("the store has not been reached yet");
+}
+
 /** What a failed store call is to the caller: worth another try, unless the value itself is too large. */
 export function fromStoreError(error: unknown): Error {
   if (!(error instanceof StoreError)) return error instanceof Error ? error : new Error(String(error));

@@ -2,7 +2,8 @@ import type { DiscoveryEvent } from "../discovery.ts";
 import { DiscoveryError } from "../discoveryError.ts";
 
 interface SubscriptionOptions {
-  initial: Iterator<DiscoveryEvent>;
+  /** Undefined: it is not known yet, and comes with `begin`. */
+  initial: Iterator<DiscoveryEvent> | undefined;
   wanted: (event: DiscoveryEvent) => boolean;
   limit: number;
   signal: AbortSignal;
@@ -30,6 +31,17 @@ export class Subscription implements AsyncIterableIterator<DiscoveryEvent> {
     this.#initial = options.initial;
     if (options.signal.aborted) this.#ended = true;
     else options.signal.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  /** For a watch that began before anything was known: here is the initial state. */
+  begin(initial: Iterator<DiscoveryEvent>): void {
+    if (this.#ended) return;
+    this.#initial = initial;
+    const waiting = this.#waiting;
+    const event = waiting && this.#take();
+    if (!waiting || !event) return;
+    this.#waiting = undefined;
+    waiting.resolve({ value: event, done: false });
   }
 
   /** Called by the engine for every event that may be of interest. */
@@ -87,10 +99,10 @@ export class Subscription implements AsyncIterableIterator<DiscoveryEvent> {
   }
 
   #take(): DiscoveryEvent | undefined {
-    if (this.#initial) {
+    while (this.#initial) {
       const step = this.#initial.next();
-      if (!step.done) return step.value;
-      this.#initial = undefined;
+      if (step.done) this.#initial = undefined;
+      else if (this.#options.wanted(step.value)) return step.value;
     }
     const event = this.#queue[this.#head];
     if (!event) return undefined;

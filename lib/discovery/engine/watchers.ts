@@ -23,13 +23,12 @@ export class Watchers {
     return size;
   }
 
-  /** The first state is known: those who came before it are told that it is current. */
+  /** The first state is known: those who came before it get it now. */
   start(): void {
     this.#started = true;
     this.#log.clear(this.#catalog.rev);
-    const current = (service: string): DiscoveryEvent => ({ service, kind: "current", rev: this.#catalog.rev });
-    for (const [service, set] of this.#ofService) for (const one of [...set]) one.push(current(service));
-    for (const one of [...this.#ofAll]) one.push(current(""));
+    for (const [service, set] of this.#ofService) for (const one of set) one.begin(this.#initial(service));
+    for (const one of this.#ofAll) one.begin(this.#initial(undefined));
   }
 
   /** The store's revisions went back: nothing before can be resumed. */
@@ -38,6 +37,7 @@ export class Watchers {
   }
 
   publish(events: readonly DiscoveryEvent[], rev: number): void {
+    if (!this.#started) return; // part of the initial state
     this.#log.add(events, rev);
     const last = events.at(-1);
     for (const event of events) {
@@ -54,10 +54,10 @@ export class Watchers {
     const ofKind = kindFilter(kinds);
     const wanted = (event: DiscoveryEvent) => ofKind(event) && (service === undefined || event.service === service);
     const missed = from === undefined || !this.#started ? undefined : this.#log.since(from, this.#catalog.rev, wanted);
-    const initial = missed ?? (this.#started ? this.#initial(service) : []);
+    const initial = missed?.values() ?? (this.#started ? this.#initial(service) : undefined);
     const set = this.#setOf(service);
     const subscription = new Subscription({
-      initial: filtered(initial, ofKind),
+      initial,
       wanted: ofKind,
       limit: bufferLimit,
       signal,
@@ -85,7 +85,7 @@ export class Watchers {
   }
 
   /** The state is taken now; the events are made as they are read. */
-  #initial(service: string | undefined): Iterable<DiscoveryEvent> {
+  #initial(service: string | undefined): Iterator<DiscoveryEvent> {
     const { rev } = this.#catalog;
     if (service !== undefined) return this.#stateOf(service, rev);
     const names = [...this.#catalog.services.keys()].filter((name) => this.#catalog.service(name)).sort();
@@ -96,7 +96,7 @@ export class Watchers {
     })();
   }
 
-  #stateOf(service: string, rev: number): Iterable<DiscoveryEvent> {
+  #stateOf(service: string, rev: number): Generator<DiscoveryEvent> {
     const instances = this.#catalog.instances(service) ?? [];
     const state = this.#catalog.service(service);
     const { leader, meta } = state ?? {};
@@ -113,8 +113,4 @@ function kindFilter(kinds: readonly EventKind[] | undefined): (event: DiscoveryE
   if (!kinds) return () => true;
   const set = new Set<EventKind>([...kinds, "current"]);
   return (event) => set.has(event.kind);
-}
-
-function* filtered(events: Iterable<DiscoveryEvent>, wanted: (event: DiscoveryEvent) => boolean) {
-  for (const event of events) if (wanted(event)) yield event;
 }

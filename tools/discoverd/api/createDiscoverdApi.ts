@@ -1,0 +1,205 @@
+import type { Context } from "hono";
+import type { Discovery, EventKind, Instance } from "../../../lib/discovery/discovery.ts";
+import { DiscoveryError } from "../../../lib/discovery/discoveryError.ts";
+import { validateInstance } from "../../../lib/discovery/validateInstance.ts";
+import { validateService } from "../../../lib/discovery/validateService.ts";
+import { type Api, type ApiEnv, type ApiLog, createApi } from "../../../lib/http/createApi.ts";
+import { eventStream } from "../../../lib/http/eventStream.ts";
+import { lastEventId } from "../../../lib/http/lastEventId.ts";
+import type { Metrics } from "../../../lib/http/metrics.ts";
+import { Problem } from "../../../lib/http/problem.ts";
+import { describeApi } from "./describeApi.ts";
+import { eventFrame } from "./eventFrame.ts";
+import { goJson } from "./goJson.ts";
+import { readBody } from "./readBody.ts";
+import { configSchema, instanceSchema, leaderSchema, metaUpdateSchema } from "./schemas.ts";
+
+export interface DiscoverdApiOptions {
+  version: string;
+  /** The address that it will be bound to. Default "127.0.0.1". */
+  bind?: string;
+  /** Bearer token that clients must show. */
+  token?: string | undefined;
+  allowedHosts?: readonly string[];
+  log?: ApiLog;
+  metrics?: Metrics;
+  /** Addresses (host:port) of the live daemons on the store, for Discoverd-Peers and /raft/peers. Default none. */
+  peers?: () => readonly string[];
+  /** This daemon's own: it expires what reports to it, so /raft/leader names it. Default none. */
+  address?: () => string;
+  /** Makes POST /shutdown possible: called once, after the answer is under way. */
+  onShutdown?: () => void;
+  /** Ends all streams. */
+  signal?: AbortSignal;
+}
+
+type C = Context<ApiEnv>;
+
+/**
+ * The original's HTTP API, paths, bodies and messages as they were, over any Discovery; and what was added: GET /services,
+ * /status, `id:` and Last-Event-ID on streams, `?fencing` and `?ttl_ms=`, Discoverd-Stale. Everything is in its /openapi.json.
+ *
+ * @example
+ * const api = createDiscoverdApi(engine, { version, peers: () => ["10.0.0.1:1111"] });
+ * const server = await serveApi(api, { port: 1111 });
+ */
+export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOptions): Api {
+  const { version, peers = () => [], address = () => "" } = options;
+  let isShuttingDown = false;
+  const api = createApi({
+    name: "discoverd",
+    version,
+    description: "Service discovery: services, instances with heartbeats, leaders, metadata, events.",
+    ...(options.bind === undefined ? {} : { bind: options.bind }),
+    token: options.token,
+    openPaths: ["/healthz", "/readyz", "/ping", "/.well-known/status"],
+    ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
+    ...(options.log ? { log: options.log } : {}),
+    ...(options.metrics ? { metrics: options.metrics } : {}),
+    ready: async () => {
+      const { ready, reason } = await discovery.status();
+      return { ok: ready && !isShuttingDown, reason: isShuttingDown ? "shutting down" : reason };
+    },
+  });
+  describeApi(api);
+
+  api.use(async (c, next) => {
+    if (isShuttingDown) throw new Problem("service_unavailable", "discoverd: shutting down");
+    await next();
+    const status = discovery.status();
+    const { rev, stale, currentAt } = status instanceof Promise ? await status : status;
+    const { headers } = c.res;
+    headers.set("Discoverd-Peers", peers().join(","));
+    headers.set("Discoverd-Index", String(rev));
+    if (stale) headers.set("Discoverd-Stale", String(Math.max(0, Math.round((Date.now() - currentAt) / 1000))));
+  });
+
+  const stream = async (c: C, service: string | undefined, kinds?: readonly EventKind[]): Promise<Response> => {
+    const { raw } = c.req;
+    const { ready } = await discovery.status();
+    const leaving = new AbortController();
+    const signal = AbortSignal.any([leaving.signal, ...(options.signal ? [options.signal] : [])]);
+    const from = Number(lastEventId(raw) ?? Number.NaN);
+    const withToken = new URL(raw.url).searchParams.has("fencing");
+    const events = discovery.watch(service, {
+      signal,
+      ...(kinds ? { kinds } : {}),
+      ...(Number.isSafeInteger(from) && from > 0 ? { from } : {}),
+    });
+    raw.signal.addEventListener("abort", () => leaving.abort(), { once: true });
+    // Where no event comes at once (nothing missed, or nothing known yet), a comment brings the head to the client.
+    const opening = ready && Number.isNaN(from) ? "" : ":\n\n";
+    return eventStream(events, { signal, opening, format: (event) => eventFrame(event, withToken) });
+  };
+  const wantsStream = (c: C) => c.req.header("accept")?.includes("text/event-stream") ?? false;
+
+  // ---- services
+  api.get("/services", async (c) => (wantsStream(c) ? stream(c, undefined) : json(await discovery.services())));
+  api.put("/services/:service", async (c) => {
+    const service = c.req.param("service");
+    validateService(service);
+    const { leader_type } = await readBody(c.req.raw, configSchema);
+    await discovery.addService(service, { leader_type: leader_type as "oldest" });
+    return empty();
+  });
+  api.delete("/services/:service", async (c) => {
+    await discovery.removeService(c.req.param("service"));
+    return empty();
+  });
+  // Always a stream, whatever is accepted, as in the original.
+  api.get("/services/:service", (c) => stream(c, c.req.param("service")));
+
+  // ---- metadata
+  api.put("/services/:service/meta", async (c) => {
+    const { data = null, index, leader_id } = await readBody(c.req.raw, metaUpdateSchema);
+    const update = { data, index, ...(leader_id ? { leader_id } : {}) };
+    return json(await discovery.setMeta(c.req.param("service"), update));
+  });
+  api.get("/services/:service/meta", async (c) => {
+    const meta = await discovery.meta(c.req.param("service"));
+    if (!meta) throw new Problem("object_not_found", "service meta not found");
+    return json(meta);
+  });
+
+  // ---- instances
+  api.put("/services/:service/instances/:id", async (c) => {
+    const { meta, index: _ignored, ...rest } = await readBody(c.req.raw, instanceSchema, false);
+    const instance: Instance = meta ? { ...rest, meta } : rest;
+    const id = c.req.param("id");
+    if (id !== instance.id) {
+      validateInstance(instance);
+      throw new Problem("validation_error", `discoverd: instance id is "${instance.id}", but the path says "${id}"`);
+    }
+    const ttl = c.req.query("ttl_ms");
+    await discovery.register(c.req.param("service"), instance, ttl === undefined ? {} : { ttlMs: Number(ttl) });
+    return empty();
+  });
+  api.delete("/services/:service/instances/:id", async (c) => {
+    const { service, id } = c.req.param();
+    try {
+      await discovery.deregister(service, id);
+    } catch (error) {
+      const isUnknown = error instanceof DiscoveryError && error.code === "object_not_found";
+      // As in the original: an unknown instance of a known service is no error.
+      if (!isUnknown || (await discovery.instances(service)) === undefined) throw error;
+    }
+    return empty();
+  });
+  api.get("/services/:service/instances", async (c) => {
+    const service = c.req.param("service");
+    if (wantsStream(c)) return stream(c, service, ["up", "update", "down"]);
+    const instances = await discovery.instances(service);
+    if (!instances) throw new Problem("object_not_found", `service not found: "${service}"`);
+    return json(instances);
+  });
+
+  // ---- leaders
+  api.put("/services/:service/leader", async (c) => {
+    const service = c.req.param("service");
+    const summary = (await discovery.services()).find(({ name }) => name === service);
+    if (summary?.config.leader_type !== "manual") {
+      throw new Problem("validation_error", "service leader election type is not manual");
+    }
+    const { id } = await readBody(c.req.raw, leaderSchema);
+    await discovery.setLeader(service, id);
+    return empty();
+  });
+  api.get("/services/:service/leader", async (c) => {
+    const service = c.req.param("service");
+    if (wantsStream(c)) return stream(c, service, ["leader"]);
+    const leader = await discovery.leader(service);
+    if (!leader) throw new Problem("object_not_found", "no leader found");
+    return json(leader.instance, { "Discoverd-Fencing-Token": String(leader.fencingToken) });
+  });
+
+  // ---- the daemon
+  api.get("/ping", () => empty());
+  api.get("/status", async () => json(await discovery.status()));
+  api.get("/.well-known/status", async () => {
+    const { ready } = await discovery.status();
+    return json({ data: { status: ready ? "healthy" : "unhealthy", version } }, {}, ready ? 200 : 500);
+  });
+  api.get("/raft/leader", () => {
+    if (address() === "") throw new Problem("service_unavailable", "discoverd: no known leader");
+    return json({ host: address() });
+  });
+  api.get("/raft/peers", () => json(peers()));
+  if (options.onShutdown) {
+    const { onShutdown } = options;
+    api.post("/shutdown", async () => {
+      const { rev } = await discovery.status();
+      isShuttingDown = true;
+      setTimeout(onShutdown, 50);
+      return json({ last_index: rev });
+    });
+  }
+  return api;
+}
+
+function json(value: unknown, headers: Record<string, string> = {}, status = 200): Response {
+  return new Response(goJson(value), { status, headers: { "content-type": "application/json", ...headers } });
+}
+
+function empty(): Response {
+  return new Response(null, { status: 200 });
+}

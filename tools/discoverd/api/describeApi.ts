@@ -1,0 +1,123 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Api } from "../../../lib/http/createApi.ts";
+import {
+  configSchema,
+  eventSchema,
+  instanceSchema,
+  leaderSchema,
+  metaSchema,
+  metaUpdateSchema,
+  problemSchema,
+  statusSchema,
+  summarySchema,
+} from "./schemas.ts";
+
+type Method = "get" | "put" | "post" | "delete";
+type Schema = z.ZodType;
+
+interface Path {
+  summary: string;
+  body?: Schema;
+  answer?: Schema;
+  /** The answer is a stream of events when text/event-stream is accepted ("accept") or always. */
+  stream?: "accept" | "always";
+  errors?: readonly number[];
+}
+
+const paths: readonly [Method, string, Path][] = [
+  ["get", "/services", { summary: "All services", answer: z.array(summarySchema), stream: "accept" }],
+  ["put", "/services/{service}", { summary: "Add a service", body: configSchema, errors: [400, 409, 503] }],
+  [
+    "delete",
+    "/services/{service}",
+    { summary: "Remove a service, its instances, leader and meta", errors: [400, 404, 503] },
+  ],
+  ["get", "/services/{service}", { summary: "Watch a service: its state, `current`, then changes", stream: "always" }],
+  [
+    "put",
+    "/services/{service}/meta",
+    {
+      summary:
+        "Set metadata if `index` is that of the current (0: there is none); `leader_id` names the leader with it",
+      body: metaUpdateSchema,
+      answer: metaSchema,
+      errors: [400, 404, 409, 412, 503],
+    },
+  ],
+  ["get", "/services/{service}/meta", { summary: "Metadata", answer: metaSchema, errors: [404] }],
+  [
+    "put",
+    "/services/{service}/instances/{id}",
+    { summary: "Register an instance, or heartbeat it", body: instanceSchema, errors: [400, 404, 503] },
+  ],
+  ["delete", "/services/{service}/instances/{id}", { summary: "Deregister an instance", errors: [404, 503] }],
+  [
+    "get",
+    "/services/{service}/instances",
+    { summary: "Instances by index (age)", answer: z.array(instanceSchema), stream: "accept", errors: [404] },
+  ],
+  [
+    "put",
+    "/services/{service}/leader",
+    { summary: "Name the leader of a service with leader_type manual", body: leaderSchema, errors: [400, 503] },
+  ],
+  [
+    "get",
+    "/services/{service}/leader",
+    {
+      summary: "The leader; Discoverd-Fencing-Token has its token",
+      answer: instanceSchema,
+      stream: "accept",
+      errors: [404],
+    },
+  ],
+  ["get", "/status", { summary: "What this daemon knows of its own state", answer: statusSchema }],
+  [
+    "get",
+    "/.well-known/status",
+    {
+      summary: "Health, in the original's form",
+      answer: z.object({ data: z.object({ status: z.string(), version: z.string() }) }),
+      errors: [500],
+    },
+  ],
+  ["get", "/ping", { summary: "Answers 200" }],
+  [
+    "get",
+    "/raft/leader",
+    {
+      summary: "The daemon that expires what reports here: this one",
+      answer: z.object({ host: z.string() }),
+      errors: [503],
+    },
+  ],
+  ["get", "/raft/peers", { summary: "The live daemons on the store", answer: z.array(z.string()) }],
+  ["post", "/shutdown", { summary: "Stop this daemon", answer: z.object({ last_index: z.int() }) }],
+];
+
+/** Puts every path into the API's document. */
+export function describeApi(api: Api): void {
+  for (const [method, path, what] of paths) api.openAPIRegistry.registerPath(routeOf(method, path, what));
+}
+
+function routeOf(method: Method, path: string, what: Path) {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
+  const content = {
+    ...(what.answer ? { "application/json": { schema: what.answer } } : {}),
+    ...(what.stream ? { "text/event-stream": { schema: eventSchema } } : {}),
+  };
+  const failures = (what.errors ?? []).map((status) => [
+    status,
+    { description: "Refused or failed", content: { "application/json": { schema: problemSchema } } },
+  ]);
+  return createRoute({
+    method,
+    path,
+    summary: what.summary,
+    request: {
+      ...(names.length > 0 ? { params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) } : {}),
+      ...(what.body ? { body: { content: { "application/json": { schema: what.body } }, required: true } } : {}),
+    },
+    responses: { 200: { description: "Done", content }, ...Object.fromEntries(failures) },
+  });
+}

@@ -1,0 +1,75 @@
+import type { Context, ListenAddress } from "../../../lib/cli/index.ts";
+import { UsageError } from "../../../lib/cli/usageError.ts";
+import { bindPolicy } from "../../../lib/http/bindPolicy.ts";
+import { readTokenFile } from "../../../lib/http/readTokenFile.ts";
+import { StoreError } from "../../../lib/store/storeError.ts";
+import { type Discoverd, startDiscoverd } from "../startDiscoverd.ts";
+
+export interface ServeValues {
+  listen: ListenAddress;
+  store: string;
+  dns: ListenAddress | undefined;
+  upstream: readonly string[] | undefined;
+  tokenFile: string | undefined;
+  insecure: boolean;
+  advertise: string | undefined;
+  ttl: number;
+}
+
+/** Runs the daemon until SIGINT or SIGTERM, or until someone asks for its end by POST /shutdown. */
+export async function serve(context: Context, values: ServeValues): Promise<void> {
+  const { log, signal } = context;
+  const token = values.tokenFile === undefined ? undefined : await readTokenFile(values.tokenFile);
+  const refusal = bindPolicy(values.listen, { token, insecure: values.insecure });
+  if (refusal) throw new UsageError(`--listen ${refusal}`);
+
+  const ended = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  let shutDown: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => {
+    shutDown = resolve;
+  });
+  const discoverd = await start(values, { log, token, onShutdown: () => shutDown() });
+  const { ready, reason } = discoverd.discovery.status();
+  log.info("discoverd is ready", {
+    api: discoverd.url,
+    dns: discoverd.dnsAddress ?? "off",
+    store: withoutCredentials(values.store),
+    ...(ready ? {} : { waiting: reason ?? "for the store" }),
+  });
+  if (!signal.aborted) await Promise.race([ended, asked]);
+  log.info("discoverd stops");
+  await discoverd.close();
+}
+
+async function start(
+  values: ServeValues,
+  rest: { log: Context["log"]; token: string | undefined; onShutdown: () => void },
+): Promise<Discoverd> {
+  const { listen, store, dns, upstream, advertise, ttl } = values;
+  try {
+    return await startDiscoverd({
+      listen,
+      store,
+      dns,
+      advertise,
+      ...(upstream ? { upstreams: upstream } : {}),
+      engine: { ttlMs: ttl },
+      ...rest,
+    });
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "bad_url") throw new UsageError(`--store: ${error.message}`);
+    if (isInUse(error)) {
+      const places = [listen, ...(dns ? [dns] : [])].map(({ hostname, port }) => `${hostname}:${port}`).join(" or ");
+      throw new Error(`${places} is in use: is a discoverd running there already?`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+}
+
+function withoutCredentials(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//");
+}
