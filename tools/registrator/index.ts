@@ -1,0 +1,12 @@
+export { reservedMeta } from "./registries/discovery/discoveryEntry.ts";
+export { type DiscoveryRegistryOptions, discoveryRegistry } from "./registries/discovery/discoveryRegistry.ts";
+export type { Change, Entry, Origin, Registry } from "./registries/registry.ts";
+export {
+  type ContainerStatus,
+  type Registrator,
+  type RegistratorEvent,
+  type RegistratorOptions,
+  type RegistratorStatus,
+  type ServiceStatus,
+  startRegistrator,
+} from "./startRegistrator.ts";

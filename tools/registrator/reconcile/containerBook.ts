@@ -1,0 +1,129 @@
+import type { Container, ContainersState } from "../../../lib/docker/containers.ts";
+import type { InspectedContainer, Lookup } from "../services/addresses.ts";
+import type { IgnoredPort, Service, ServicesOptions } from "../services/service.ts";
+import { servicesOf } from "../services/servicesOf.ts";
+
+/** When a container's end takes its services out: always, or only when it ended well or was killed (`-deregister`). */
+export type DeregisterPolicy = "always" | "on-success";
+
+export interface BookedContainer {
+  container: Container;
+  /** undefined while its tag template still runs. */
+  services: readonly Service[] | undefined;
+  ignored: readonly IgnoredPort[];
+  /** Why none of its services can be told. */
+  refused?: string;
+}
+
+export interface ContainerBookOptions {
+  services: Omit<ServicesOptions, "forceTags">;
+  deregister: DeregisterPolicy;
+  /** The tags of one container; a string is known at once. May reject: that refuses this container alone. */
+  tags: (container: Container) => string | Promise<string>;
+  /** A template came to its end: `book` again. */
+  onReady: () => void;
+}
+
+interface Page extends BookedContainer {
+  /** Depends on another container (`container:` mode): read again each time. */
+  shared: boolean;
+}
+
+/** What each container offers, remembered for as long as its entry in the state stays the same. */
+export class ContainerBook {
+  readonly #options: ContainerBookOptions;
+  #pages = new Map<string, Page>();
+  readonly #tags = new WeakMap<Container, string | Error>();
+  readonly #running = new WeakSet<Container>();
+
+  constructor(options: ContainerBookOptions) {
+    this.#options = options;
+  }
+
+  /** The live containers with their services, oldest first; and those whose entries stay as they are. */
+  book(state: ContainersState): { booked: BookedContainer[]; keep: Set<string> } {
+    const keep = new Set(state.unreadable.keys());
+    const pages = new Map<string, Page>();
+    const lookup = lookupOf(state);
+    for (const [id, container] of state.containers) {
+      if (!isLive(container)) {
+        if (this.#options.deregister === "on-success" && failed(container)) keep.add(id);
+        continue;
+      }
+      const known = this.#pages.get(id);
+      const page =
+        known?.container === container && !known.shared && known.services ? known : this.#read(container, lookup);
+      if (!page.services) keep.add(id);
+      pages.set(id, page);
+    }
+    this.#pages = pages;
+    return { booked: [...pages.values()].sort(byAge), keep };
+  }
+
+  /** Forgets templates that failed, so that they are tried again. */
+  retryTemplates(): void {
+    for (const page of this.#pages.values()) {
+      if (this.#tags.get(page.container) instanceof Error) {
+        this.#tags.delete(page.container);
+        page.services = undefined;
+      }
+    }
+  }
+
+  #read(container: Container, lookup: Lookup): Page {
+    const shared = container.networkMode.startsWith("container:");
+    const tags = this.#tagsOf(container);
+    if (tags === undefined) return { container, shared, services: undefined, ignored: [] };
+    if (tags instanceof Error)
+      return { container, shared, services: [], ignored: [], refused: `tags: ${tags.message}` };
+    return { container, shared, ...servicesOf(container, { ...this.#options.services, forceTags: tags }, lookup) };
+  }
+
+  /** undefined: still running. */
+  #tagsOf(container: Container): string | Error | undefined {
+    const known = this.#tags.get(container);
+    if (known !== undefined) return known;
+    if (this.#running.has(container)) return undefined;
+    const tags = this.#options.tags(container);
+    if (typeof tags === "string") {
+      this.#tags.set(container, tags);
+      return tags;
+    }
+    this.#running.add(container);
+    void tags
+      .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
+      .then((result) => {
+        this.#running.delete(container);
+        this.#tags.set(container, result);
+        this.#options.onReady();
+      });
+    return undefined;
+  }
+}
+
+/** Running or paused; one that is being restarted by its policy has no process and no address now. */
+function isLive({ state }: Container): boolean {
+  return state.status === "running" || state.status === "paused";
+}
+
+/** As the original: an exit code other than 0, and not by a signal (bit 128). */
+function failed({ state }: Container): boolean {
+  return (state.status === "exited" || state.status === "dead") && state.exitCode !== 0 && (state.exitCode & 128) === 0;
+}
+
+function lookupOf(state: ContainersState): Lookup {
+  return (idOrName): InspectedContainer | undefined => {
+    const exact = state.containers.get(idOrName);
+    if (exact) return isLive(exact) ? exact : undefined;
+    for (const container of state.containers.values()) {
+      if (container.name === idOrName && isLive(container)) return container;
+    }
+    return undefined;
+  };
+}
+
+function byAge(a: Page, b: Page): number {
+  const left = `${a.container.startedAt}|${a.container.id}`;
+  const right = `${b.container.startedAt}|${b.container.id}`;
+  return left < right ? -1 : left > right ? 1 : 0;
+}

@@ -1,0 +1,309 @@
+import { backoff } from "../../../lib/docker/backoff.ts";
+import type { Change, Entry, Registry } from "../registries/registry.ts";
+import { type Desired, planOf, type Step } from "./planOf.ts";
+import { WakeUp } from "./wakeUp.ts";
+import { within } from "./within.ts";
+
+export interface ReconcilerOptions {
+  registry: Registry;
+  /** Told of every write that had its effect, and of each first failure. */
+  onStep?: (step: Step, error?: unknown) => void;
+  /** Everything is listed anew this often, in ms. Default 180,000. */
+  resyncMs?: number;
+  /** Writes at a time. Default 16. */
+  concurrency?: number;
+  /** Default 10,000. */
+  callTimeoutMs?: number;
+  /** Waits between tries: first, and at most. Defaults 200 and 30,000. */
+  retryFirstMs?: number;
+  retryCapMs?: number;
+}
+
+export type EntryState = { state: "registered" | "pending" } | { state: "refused" | "failing"; reason: string };
+
+export interface RegistryStatus {
+  name: string;
+  /** Whether the registry was read since the start. */
+  synced: boolean;
+  /** Entries there that are ours. */
+  registered: number;
+  /** Writes that wait for a further try. */
+  failing: number;
+  lastError?: string;
+  /** ms since the epoch. */
+  lastErrorAt?: number;
+}
+
+interface Failure {
+  attempts: number;
+  retryAt: number;
+  reason: string;
+  final: boolean;
+}
+
+/**
+ * Keeps one registry equal to what is desired. One path for everything: list, compare, write the differences. It lists at the start,
+ * when the registry says that it was reset, after a failed write, and every few minutes.
+ */
+export class Reconciler {
+  readonly #options: Required<Omit<ReconcilerOptions, "onStep">> & Pick<ReconcilerOptions, "onStep">;
+  readonly #wake = new WakeUp();
+  #desired: Desired | undefined;
+  /** What the registry holds, as far as we know; undefined until it was listed. */
+  #actual: Map<string, Entry> | undefined;
+  #refused: ReadonlyMap<string, string> = new Map();
+  readonly #failures = new Map<string, Failure>();
+  readonly #inFlight = new Set<string>();
+  /** Keys written while a list was under way: the list may be older than they are. */
+  #touched: Set<string> | undefined;
+  #listAt = 0;
+  #listAttempts = 0;
+  #heartbeatAt = Number.POSITIVE_INFINITY;
+  readonly #beating = new Set<string>();
+  #lastError: { text: string; at: number } | undefined;
+  #waiters: (() => void)[] = [];
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = {
+      resyncMs: 180_000,
+      concurrency: 16,
+      callTimeoutMs: 10_000,
+      retryFirstMs: 200,
+      retryCapMs: 30_000,
+      ...options,
+    };
+  }
+
+  want(desired: Desired): void {
+    this.#desired = desired;
+    this.#wake.call();
+  }
+
+  /** Reads the registry again now. */
+  resync(): void {
+    this.#listAt = 0;
+    this.#wake.call();
+  }
+
+  stateOf(entry: Entry): EntryState {
+    const refused = this.#refused.get(entry.key);
+    if (refused !== undefined) return { state: "refused", reason: refused };
+    const failure = this.#failures.get(entry.key);
+    if (failure) return { state: failure.final ? "refused" : "failing", reason: failure.reason };
+    return { state: this.#actual?.get(entry.key)?.fingerprint === entry.fingerprint ? "registered" : "pending" };
+  }
+
+  status(): RegistryStatus {
+    let registered = 0;
+    for (const entry of this.#actual?.values() ?? []) if (entry.owner === this.#desired?.owner) registered++;
+    return {
+      name: this.#options.registry.name,
+      synced: this.#actual !== undefined,
+      registered,
+      failing: this.#failures.size,
+      ...(this.#lastError ? { lastError: this.#lastError.text, lastErrorAt: this.#lastError.at } : {}),
+    };
+  }
+
+  /** Resolves when nothing is left to write, or after `ms`. True: the registry is as desired. */
+  async settled(ms: number): Promise<boolean> {
+    const deadline = Date.now() + ms;
+    while (!this.#isSettled()) {
+      const left = deadline - Date.now();
+      if (left <= 0) return false;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiters.push(resolve);
+      const timer = setTimeout(resolve, left);
+      await promise;
+      clearTimeout(timer);
+    }
+    return true;
+  }
+
+  /** Until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#wake.call();
+    signal.addEventListener("abort", stop, { once: true });
+    const watching = this.#watch(signal);
+    while (!signal.aborted) {
+      if (this.#desired && Date.now() >= this.#listAt && !this.#touched) void this.#list(signal);
+      this.#beat(signal);
+      const next = this.#write(signal);
+      for (const resolve of this.#waiters.splice(0)) resolve();
+      const list = this.#touched ? Number.POSITIVE_INFINITY : this.#listAt;
+      await this.#wake.sleep(Math.min(next, list - Date.now(), this.#heartbeatAt - Date.now()));
+    }
+    signal.removeEventListener("abort", stop);
+    await watching;
+  }
+
+  /** Starts what can be started; returns how long until the next retry is due. */
+  #write(signal: AbortSignal): number {
+    if (!this.#desired || !this.#actual) return Number.POSITIVE_INFINITY;
+    const { steps, refused } = planOf(this.#desired, this.#actual);
+    this.#refused = refused;
+    const now = Date.now();
+    let next = Number.POSITIVE_INFINITY;
+    const open = new Set(steps.map(({ entry }) => entry.key));
+    for (const key of this.#failures.keys()) if (!open.has(key) && !this.#inFlight.has(key)) this.#failures.delete(key);
+    for (const step of steps) {
+      const { key } = step.entry;
+      if (this.#inFlight.has(key)) continue;
+      const wait = (this.#failures.get(key)?.retryAt ?? 0) - now;
+      if (wait > 0) next = Math.min(next, wait);
+      else if (this.#inFlight.size < this.#options.concurrency) void this.#step(step, signal);
+    }
+    return next;
+  }
+
+  async #step(step: Step, signal: AbortSignal, quiet = false): Promise<void> {
+    const { registry, callTimeoutMs, onStep } = this.#options;
+    const { entry } = step;
+    this.#inFlight.add(entry.key);
+    this.#touched?.add(entry.key);
+    try {
+      await within(callTimeoutMs, signal, (inner) => registry[step.kind](entry, inner));
+      if (step.kind === "register") this.#actual?.set(entry.key, entry);
+      else this.#actual?.delete(entry.key);
+      this.#failures.delete(entry.key);
+      if (!quiet) onStep?.(step);
+    } catch (error) {
+      if (!signal.aborted) this.#failed(step, error);
+    } finally {
+      this.#touched?.add(entry.key);
+      this.#inFlight.delete(entry.key);
+      this.#wake.call();
+    }
+  }
+
+  #failed(step: Step, error: unknown): void {
+    const { key } = step.entry;
+    const attempts = this.#failures.get(key)?.attempts ?? 0;
+    const reason = textOf(error);
+    const { retryFirstMs, retryCapMs, onStep } = this.#options;
+    const wait = backoff(attempts, { firstMs: retryFirstMs, capMs: retryCapMs });
+    this.#failures.set(key, { attempts: attempts + 1, retryAt: Date.now() + wait, reason, final: isFinal(error) });
+    this.#note(reason);
+    // It may have had its effect all the same: only a list can tell.
+    this.#listAt = Math.min(this.#listAt, Date.now() + wait / 2);
+    if (attempts === 0) onStep?.(step, error);
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { registry, callTimeoutMs, resyncMs, retryFirstMs, retryCapMs } = this.#options;
+    const touched = new Set(this.#inFlight);
+    this.#touched = touched;
+    this.#listAt = Number.POSITIVE_INFINITY;
+    try {
+      const entries = await within(3 * callTimeoutMs, signal, (inner) => registry.list(inner));
+      const fresh = new Map(entries.map((entry) => [entry.key, entry]));
+      for (const key of touched) {
+        const known = this.#actual?.get(key);
+        if (known) fresh.set(key, known);
+        else fresh.delete(key);
+      }
+      this.#actual = fresh;
+      if (this.#listAttempts > 0) this.#retryAllNow();
+      this.#listAttempts = 0;
+      this.#listAt = Math.min(this.#listAt, Date.now() + resyncMs * (0.75 + Math.random() / 4));
+      if (this.#heartbeatAt === Number.POSITIVE_INFINITY && registry.heartbeatMs)
+        this.#heartbeatAt = Date.now() + registry.heartbeatMs;
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#note(textOf(error));
+      this.#listAt =
+        Date.now() + backoff(this.#listAttempts++, { firstMs: retryFirstMs, capMs: Math.min(retryCapMs, 1000) });
+    } finally {
+      this.#touched = undefined;
+      this.#wake.call();
+    }
+  }
+
+  /** The registry is back: no write waits out its pause. */
+  #retryAllNow(): void {
+    for (const failure of this.#failures.values()) if (!failure.final) failure.retryAt = 0;
+  }
+
+  /** Registrations that would expire are written again, a few at a time. */
+  #beat(signal: AbortSignal): void {
+    const { heartbeatMs } = this.#options.registry;
+    if (!heartbeatMs || !this.#actual) return;
+    if (Date.now() >= this.#heartbeatAt) {
+      this.#heartbeatAt = Date.now() + heartbeatMs * (0.75 + Math.random() / 4);
+      for (const key of this.#desired?.entries.keys() ?? []) this.#beating.add(key);
+    }
+    for (const key of this.#beating) {
+      if (this.#inFlight.size >= this.#options.concurrency) return;
+      if (this.#inFlight.has(key)) continue;
+      this.#beating.delete(key);
+      const entry = this.#desired?.entries.get(key);
+      const isThere = entry && this.#actual.get(key)?.fingerprint === entry.fingerprint;
+      if (isThere) void this.#step({ kind: "register", entry }, signal, true);
+    }
+  }
+
+  /** What we wrote ourselves is known; others' entries are remembered; any other change of ours is a reason to list. */
+  #noticed({ key, entry }: Change): void {
+    if (this.#touched) this.#listSoon();
+    if (!this.#actual || this.#touched || this.#inFlight.has(key)) return;
+    const known = this.#actual.get(key);
+    if (known?.fingerprint === entry?.fingerprint) return;
+    const owner = this.#desired?.owner;
+    const concernsUs = this.#desired?.entries.has(key) || known?.owner === owner || entry?.owner === owner;
+    if (concernsUs) this.#listSoon();
+    else if (entry) this.#actual.set(key, entry);
+    else this.#actual.delete(key);
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { registry } = this.#options;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        for await (const change of registry.changes(signal)) {
+          attempt = 0;
+          if (!change) this.#listSoon();
+          else this.#noticed(change);
+        }
+      } catch (error) {
+        if (!signal.aborted) this.#note(textOf(error));
+      }
+      if (signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", done);
+          resolve();
+        };
+        const timer = setTimeout(done, backoff(attempt, { firstMs: 100, capMs: 5000 }));
+        signal.addEventListener("abort", done, { once: true });
+      });
+      this.#listSoon();
+    }
+  }
+
+  /** Many changes at once are one reason. */
+  #listSoon(): void {
+    const soon = Date.now() + 100;
+    if (this.#listAt <= soon) return;
+    this.#listAt = soon;
+    this.#wake.call();
+  }
+
+  #isSettled(): boolean {
+    if (!this.#desired || !this.#actual || this.#inFlight.size > 0) return false;
+    return planOf(this.#desired, this.#actual).steps.length === 0;
+  }
+
+  #note(text: string): void {
+    this.#lastError = { text, at: Date.now() };
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The registry says that the entry itself is wrong: it is tried again, but shown as refused. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "validation_error";
+}

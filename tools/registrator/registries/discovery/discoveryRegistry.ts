@@ -1,0 +1,91 @@
+import type { Discovery } from "../../../../lib/discovery/discovery.ts";
+import { DiscoveryError } from "../../../../lib/discovery/discoveryError.ts";
+import type { Entry, Registry } from "../registry.ts";
+import { type DiscoveryPayload, discoveryEntry, entryOfInstance } from "./discoveryEntry.ts";
+
+export interface DiscoveryRegistryOptions {
+  discovery: Discovery;
+  /**
+   * The discovery is in this process: registrations live as long as it does and need no heartbeat. Default false: each is written
+   * again every third of `ttlMs`, and goes by itself when this process dies.
+   */
+  held?: boolean;
+  /** Default 15,000. */
+  ttlMs?: number;
+  name?: string;
+}
+
+/** Services read at a time where each is a request. */
+const parallelReads = 8;
+
+/**
+ * Registers in discoverd: over the engine in this process, or over HTTP by its client.
+ *
+ * @example
+ * discoveryRegistry({ discovery: engine, held: true });
+ */
+export function discoveryRegistry(options: DiscoveryRegistryOptions): Registry<DiscoveryPayload> {
+  const { discovery, held = false, ttlMs = 15_000, name = "discovery" } = options;
+  const registration = held ? { held: true } : { ttlMs };
+
+  return {
+    name,
+    heartbeatMs: held ? undefined : Math.floor(ttlMs / 3),
+    entryOf: discoveryEntry,
+
+    async list() {
+      const services = (await discovery.services())
+        .filter(({ instances }) => instances > 0)
+        .map((service) => service.name);
+      const entries: Entry<DiscoveryPayload>[] = [];
+      for (let at = 0; at < services.length; at += parallelReads) {
+        const some = services.slice(at, at + parallelReads);
+        const read = await Promise.all(some.map((service) => discovery.instances(service)));
+        some.forEach((service, i) => {
+          for (const instance of read[i] ?? []) entries.push(entryOfInstance(service, instance));
+        });
+      }
+      return entries;
+    },
+
+    async register({ payload: { service, instance } }) {
+      try {
+        await discovery.register(service, instance, registration);
+      } catch (error) {
+        if (!isCode(error, "object_not_found")) throw error;
+        await addService(discovery, service);
+        await discovery.register(service, instance, registration);
+      }
+    },
+
+    async deregister({ payload: { service, instance } }) {
+      try {
+        await discovery.deregister(service, instance.id);
+      } catch (error) {
+        if (!isCode(error, "object_not_found")) throw error;
+      }
+    },
+
+    async *changes(signal) {
+      for await (const event of discovery.watch(undefined, { signal, kinds: ["up", "update", "down", "current"] })) {
+        if (event.kind === "current") yield undefined;
+        else if (event.instance) {
+          const entry = entryOfInstance(event.service, event.instance);
+          yield event.kind === "down" ? { key: entry.key } : { key: entry.key, entry };
+        }
+      }
+    },
+  };
+}
+
+async function addService(discovery: Discovery, service: string): Promise<void> {
+  try {
+    await discovery.addService(service);
+  } catch (error) {
+    if (!isCode(error, "object_exists")) throw error;
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof DiscoveryError && error.code === code;
+}

@@ -1,0 +1,64 @@
+import type { Service } from "../services/service.ts";
+
+/**
+ * Where services are written. What one promises:
+ * - `entryOf` is pure, and two equal services make entries with equal fingerprints;
+ * - `list` gives back, with its fingerprint, what `register` wrote, also by an earlier process;
+ * - `register` makes what `key` names equal to the entry, `deregister` makes it absent: both can be repeated;
+ * - nothing but what the entry names is touched.
+ * The reconciler does the rest: what to write and when, retries, owners, timeouts.
+ */
+export interface Registry<Payload = unknown> {
+  /** For people: "discovery", "consul". */
+  readonly name: string;
+  /** How often a registration must be written again to stay; undefined: it stays by itself. In ms. */
+  readonly heartbeatMs?: number | undefined;
+  /** @throws {EntryRefused} this registry cannot hold such a service */
+  entryOf(service: Service, origin: Origin): Entry<Payload>;
+  /** All entries that could be ours or stand in our way. */
+  list(signal: AbortSignal): Promise<readonly Entry<Payload>[]>;
+  register(entry: Entry<Payload>, signal: AbortSignal): Promise<void>;
+  deregister(entry: Entry<Payload>, signal: AbortSignal): Promise<void>;
+  /**
+   * What changes there, by whomever; undefined: anything may have (the registry came back, was wiped, or we missed something).
+   * Ends by its signal, or by an error; it is then asked again.
+   */
+  changes(signal: AbortSignal): AsyncIterable<Change<Payload> | undefined>;
+}
+
+export interface Change<Payload = unknown> {
+  key: string;
+  /** Absent: it is gone. */
+  entry?: Entry<Payload>;
+}
+
+/** Whose a service is. */
+export interface Origin {
+  /** The engine's id: the stamp by which a registrator knows its own entries, whatever its host is called. */
+  owner: string;
+  containerId: string;
+  containerName: string;
+}
+
+/** One registration, ours or another's. */
+export interface Entry<Payload = unknown> {
+  /** What is unique in the registry. */
+  key: string;
+  /** "" when it has no owner stamp: made by hand, or by another program. */
+  owner: string;
+  containerId: string;
+  containerName: string;
+  /** The name under which it is registered. */
+  service: string;
+  /** "172.17.0.2:80" */
+  address: string;
+  /** Equal when nothing has to be written. */
+  fingerprint: string;
+  payload: Payload;
+}
+
+/** A service that a registry cannot hold; the message is for its container's owner. */
+export class EntryRefused extends Error {
+  override readonly name = "EntryRefused";
+  readonly code = "entry_refused";
+}
