@@ -4,6 +4,8 @@ export interface SpawnOptions {
   args?: readonly string[];
   env?: Record<string, string | undefined>;
   cwd?: string;
+  /** In a session of its own: the terminal's Ctrl-C does not reach it. Default false. */
+  detached?: boolean;
   /** What becomes of the child's output: "inherit" (default) or a callback for each line. */
   onLine?: (line: string, stream: "stdout" | "stderr") => void;
 }
@@ -29,6 +31,7 @@ export function spawnProcess(program: string, options: SpawnOptions = {}): Promi
   const output = options.onLine ? "pipe" : "inherit";
   const child = spawn(program, [...(options.args ?? [])], {
     stdio: ["ignore", output, output],
+    detached: options.detached ?? false,
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd ? { cwd: options.cwd } : {}),
   });
