@@ -3,6 +3,8 @@ import { isIPv4, isIPv6 } from "node:net";
 export interface BindSecurity {
   /** The bearer token that clients must show; none if absent. */
   token?: string | undefined;
+  /** Clients show a certificate of our authority. */
+  mutualTls?: boolean | undefined;
   /** Serve beyond loopback without a token. */
   insecure?: boolean | undefined;
 }
@@ -19,8 +21,9 @@ export function bindPolicy(
   listen: { readonly hostname: string; readonly port: number },
   security: BindSecurity,
 ): string | undefined {
-  if (isLoopback(listen.hostname) || security.token || security.insecure) return undefined;
-  return `${listen.hostname}:${listen.port} is open to the network: give --token-file FILE, or --insecure if that is meant`;
+  if (isLoopback(listen.hostname) || security.token || security.mutualTls || security.insecure) return undefined;
+  const host = listen.hostname.includes(":") ? `[${listen.hostname}]` : listen.hostname;
+  return `${host}:${listen.port} is open to the network: give --token-file FILE, or --insecure if that is meant`;
 }
 
 /** 127.0.0.0/8, ::1 and localhost. */

@@ -1,5 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { RequestInfo } from "../runtime/serveHttp.ts";
+import { addHealth } from "./addHealth.ts";
 import { allowedMethods } from "./allowedMethods.ts";
 import { hostAllowed } from "./hostAllowed.ts";
 import { defaultBodyLimit, limitBody } from "./limitBody.ts";
@@ -78,6 +79,8 @@ export function createApi(options: ApiOptions): Api {
   app.use(async (c, next) => {
     const start = performance.now();
     await next();
+    // Nobody reads it: a stream would hold its source for ever.
+    if (c.req.raw.method === "HEAD") await c.res.body?.cancel();
     observe(c.req.method, routeOf(c.req.matchedRoutes), c.res.status, (performance.now() - start) / 1000, c.req.path);
   });
   app.use(async (c, next) => {
@@ -142,6 +145,8 @@ async function timed(options: ApiOptions, path: string, work: () => Promise<void
   }
 }
 
+const knownMethods = new Set(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]);
+
 type Observe = (method: string, route: string, status: number, seconds: number, path: string) => void;
 
 function observer({ metrics, log }: ApiOptions): Observe {
@@ -150,34 +155,15 @@ function observer({ metrics, log }: ApiOptions): Observe {
     "method",
     "route",
   ]);
-  return (method, route, status, seconds, path) => {
+  return (asked, route, status, seconds, path) => {
+    const method = knownMethods.has(asked) ? asked : "other";
     total?.inc({ method, route, status });
     took?.observe(seconds, { method, route });
-    log?.debug("request", { method, path, status, ms: Math.round(seconds * 1e4) / 10 });
+    log?.debug("request", { method: asked, path, status, ms: Math.round(seconds * 1e4) / 10 });
   };
 }
 
 /** The pattern, never the path: labels must stay few whatever clients ask for. */
 function routeOf(routes: readonly { method: string; path: string }[]): string {
   return routes.findLast((route) => route.method !== "ALL")?.path ?? "none";
-}
-
-function addHealth(app: Api, options: ApiOptions): void {
-  app.get("/healthz", (c) => c.json({ status: "ok", name: options.name, version: options.version }));
-  app.get("/readyz", async (c) => {
-    const { ok, reason } = (await options.ready?.()) ?? { ok: true };
-    if (ok) return c.json({ status: "ready" });
-    throw new Problem("service_unavailable", reason ?? "not ready");
-  });
-  const { metrics } = options;
-  if (metrics)
-    app.get("/metrics", async (c) => c.body(await metrics.text(), 200, { "content-type": metrics.contentType }));
-  app.get("/openapi.json", (c) =>
-    c.json(
-      app.getOpenAPI31Document({
-        openapi: "3.1.0",
-        info: { title: options.name, version: options.version, description: options.description ?? "" },
-      }),
-    ),
-  );
 }

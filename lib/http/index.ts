@@ -7,6 +7,7 @@ export { lastEventId } from "./lastEventId.ts";
 export { type Counter, createMetrics, type Gauge, type Histogram, type Labels, type Metrics } from "./metrics.ts";
 export { type Page, type PageOptions, page } from "./page.ts";
 export { Problem, type ProblemBody, type ProblemCode, type ProblemOptions } from "./problem.ts";
+export { problemResponses } from "./problemResponses.ts";
 export { readJson } from "./readJson.ts";
 export { readTokenFile } from "./readTokenFile.ts";
 export { serveApi } from "./serveApi.ts";
