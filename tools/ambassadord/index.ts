@@ -6,6 +6,7 @@ import type { PlaneChoice } from "./planes/pick.ts";
 import type { AppliedRoute } from "./planes/plane.ts";
 import { SocketPlane, type SocketPlaneOptions } from "./planes/socket/socketPlane.ts";
 import { readHostAddresses } from "./routes/hostAddresses.ts";
+import { sayRefusals } from "./sayRefusals.ts";
 
 export type { AmbassadorCounters, ContainerStates } from "./ambassador.ts";
 export { AmbassadorHeldError } from "./planes/kernel/openKernelPlane.ts";
@@ -60,7 +61,7 @@ export async function startAmbassador(options: AmbassadorOptions): Promise<Runni
     log.warn("no kernel plane", { reason: kernelUnavailable });
   const socket = new SocketPlane({
     alsoOn: () => [readHostAddresses().hostGateway].filter((address) => address !== undefined),
-    onRefused: ({ caller, port, reason, why }) => log.warn("connection closed", { caller, port, reason, why }),
+    onRefused: sayRefusals(log),
     ...options.socket,
   });
   const kernel = "plane" in opened ? opened.plane : { kind: "kernel" as const, unavailable: opened.unavailable };
