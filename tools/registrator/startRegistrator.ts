@@ -239,6 +239,11 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
     }),
     events: (signal) => broadcast.events(signal),
     async settled(ms) {
+      const newest = containers.current();
+      if (newest && newest.version !== state?.version) {
+        state = newest;
+        apply();
+      }
       return (await Promise.all(reconcilers.map((reconciler) => reconciler.settled(ms)))).every(Boolean);
     },
     async close(policy = "keep") {

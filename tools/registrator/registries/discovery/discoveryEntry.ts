@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import type { Instance } from "../../../../lib/discovery/discovery.ts";
 import { instanceId } from "../../../../lib/discovery/instanceId.ts";
 import type { Service } from "../../services/service.ts";
@@ -38,14 +38,14 @@ export function discoveryEntry(service: Service, origin: Origin): Entry<Discover
     throw new EntryRefused(
       `no letter of the name ${JSON.stringify(service.name.slice(0, 64))} can be a service's: a-z, 0-9 and - can`,
     );
-  if (service.ip === "") throw new EntryRefused("it has no address");
+  if (!isIP(service.ip)) throw new EntryRefused(`it has no IP address: ${JSON.stringify(service.ip.slice(0, 64))}`);
   if (service.port === 0) throw new EntryRefused("it has no port");
   const addr = isIPv6(service.ip) ? `[${service.ip}]:${service.port}` : `${service.ip}:${service.port}`;
   const meta: Record<string, string> = {
     ...cleanAttrs(service.attrs),
     [reservedMeta.engine]: origin.owner,
     [reservedMeta.container]: origin.containerId,
-    [reservedMeta.containerName]: origin.containerName,
+    [reservedMeta.containerName]: cleanText(origin.containerName, maxValue),
     [reservedMeta.id]: cleanText(service.id, maxValue),
     ...(service.tags.length > 0 ? { [reservedMeta.tags]: cleanText(joinTags(service.tags), maxValue) } : {}),
     ...(name === service.name ? {} : { [reservedMeta.name]: cleanText(service.name, maxValue) }),

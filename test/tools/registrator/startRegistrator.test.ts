@@ -1,0 +1,393 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { silentLogger } from "../../../lib/cli/logger.ts";
+import { instanceId, openEngine } from "../../../lib/discovery/index.ts";
+import type { Container } from "../../../lib/docker/containers.ts";
+import { openStore } from "../../../lib/store/openStore.ts";
+import {
+  discoveryRegistry,
+  type Registrator,
+  type RegistratorOptions,
+  startRegistrator,
+} from "../../../tools/registrator/index.ts";
+import { waitFor } from "../../testbed/waitFor.ts";
+import { container, engine, FakeRegistry, FakeWatcher, network } from "./fakes.ts";
+
+const open: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of open.splice(0).reverse()) await close();
+});
+
+const quick = { retryFirstMs: 2, retryCapMs: 20, callTimeoutMs: 40 };
+
+function start(registry = new FakeRegistry(), options: RegistratorOptions = {}, watcher = new FakeWatcher()) {
+  const registrator = startRegistrator({
+    containers: watcher,
+    registries: [registry],
+    options: { hostname: "host", internal: true, ...options },
+    log: silentLogger,
+    reconciler: quick,
+  });
+  open.push(() => registrator.close());
+  return { registry, watcher, registrator };
+}
+
+function web(n: number, changes: Partial<Container> = {}): Container {
+  return container({
+    id: String(n).padStart(64, "0"),
+    name: `web-${n}`,
+    networks: [network("bridge", `172.17.0.${n}`)],
+    startedAt: String(n).padStart(4, "0"),
+    ...changes,
+  });
+}
+
+const stopped = {
+  status: "exited",
+  running: false,
+  paused: false,
+  exitCode: 0,
+  health: "none",
+  healthOutput: "",
+} as const;
+
+async function settled(registrator: Registrator): Promise<void> {
+  await waitFor(() => registrator.settled(100), { what: "the registry to be as desired" });
+}
+
+function addresses(registry: FakeRegistry): string[] {
+  return [...registry.entries.values()].map((entry) => `${entry.containerName} ${entry.address}`).sort();
+}
+
+describe("startRegistrator", () => {
+  test("containers come and go, and so do their entries; unchanged ones are not written again", async () => {
+    const { registry, watcher, registrator } = start();
+    watcher.set([web(2), web(3), web(4, { state: stopped })]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80", "web-3 172.17.0.3:80"]);
+    expect(registry.writes).toBe(2);
+    watcher.set([web(3)]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-3 172.17.0.3:80"]);
+    expect(registry.writes).toBe(3);
+  });
+
+  test("at start: what an earlier run left is taken over or out, with no other writes", async () => {
+    const registry = new FakeRegistry();
+    const first = start(registry);
+    first.watcher.set([web(2), web(3)]);
+    await settled(first.registrator);
+    await first.registrator.close("keep");
+    expect(registry.entries.size).toBe(2);
+    registry.writes = 0;
+    const second = start(registry);
+    second.watcher.set([web(3)]);
+    await settled(second.registrator);
+    expect(addresses(registry)).toEqual(["web-3 172.17.0.3:80"]);
+    expect(registry.writes).toBe(1);
+  });
+
+  test("resync with nothing changed: lists, and no writes", async () => {
+    const { registry, watcher, registrator } = start(undefined, { resyncMs: 20 });
+    watcher.set([web(2), web(3)]);
+    await settled(registrator);
+    const lists = registry.lists;
+    await waitFor(() => registry.lists > lists + 5, { what: "some resyncs" });
+    expect(registry.writes).toBe(2);
+  });
+
+  test("Docker gone: nothing is taken out; what is true after it is back is", async () => {
+    const { registry, watcher, registrator } = start();
+    watcher.set([], { connected: false, reason: "connection refused" });
+    expect(await registrator.settled(20)).toBe(false);
+    watcher.set([web(2)]);
+    await settled(registrator);
+    watcher.set([], { connected: false, reason: "connection refused" });
+    await waitFor(() => !registrator.status().connected, { what: "the news" });
+    expect(registrator.status().reason).toBe("connection refused");
+    expect(registry.entries.size).toBe(1);
+    watcher.set([web(5)]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-5 172.17.0.5:80"]);
+  });
+
+  test("a container that cannot be read keeps its entry; paused stays; restarting goes", async () => {
+    const { registry, watcher, registrator } = start();
+    watcher.set([web(2), web(3), web(4)]);
+    await settled(registrator);
+    const paused = { ...web(3).state, status: "paused", paused: true } as const;
+    const restarting = { ...web(4).state, status: "restarting" } as const;
+    watcher.set([web(3, { state: paused }), web(4, { state: restarting })], {
+      unreadable: new Map([[web(2).id, "garbage"]]),
+    });
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80", "web-3 172.17.0.3:80"]);
+    expect(registrator.status().unreadable).toEqual({ [web(2).id]: "garbage" });
+  });
+
+  test.each<[number, string[]]>([
+    [0, []],
+    [1, ["web-2 172.17.0.2:80"]],
+    [137, []],
+  ])("-deregister on-success, exit code %i", async (exitCode, left) => {
+    const { registry, watcher, registrator } = start(undefined, { deregister: "on-success" });
+    watcher.set([web(2)]);
+    await settled(registrator);
+    watcher.set([web(2, { state: { ...stopped, exitCode } })]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(left);
+    watcher.set([]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual([]);
+  });
+
+  test("others' entries: never changed, and a service that would need one is refused with the reason", async () => {
+    const registry = new FakeRegistry();
+    const other = start(registry, { owner: "engine-2" });
+    other.watcher.set([web(2), web(9)]);
+    await settled(other.registrator);
+    const before = new Map(registry.entries);
+    const { watcher, registrator } = start(registry);
+    watcher.set([web(2), web(3)]);
+    await settled(registrator);
+    await waitFor(() => registry.entries.size === 3, { what: "web-3" });
+    for (const [key, entry] of before) expect(registry.entries.get(key)).toBe(entry);
+    const [refused] = registrator.status().containers[0]?.services ?? [];
+    expect(refused).toMatchObject({
+      state: "refused",
+      reason: "web at 172.17.0.2:80 is already registered by engine engine-2",
+    });
+    await registrator.close("deregister");
+    expect(registry.entries).toEqual(before);
+  });
+
+  test("two containers that claim one address: the older has it, the other is told so, and gets it when it is free", async () => {
+    const { registry, watcher, registrator } = start();
+    const twin = web(3, { networks: [network("bridge", "172.17.0.2")] });
+    watcher.set([twin, web(2)]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80"]);
+    expect(registrator.status().containers.map(({ services }) => services[0])).toMatchObject([
+      { state: "registered" },
+      { state: "refused", reason: "web at 172.17.0.2:80 is already registered for container web-2" },
+    ]);
+    watcher.set([twin]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-3 172.17.0.2:80"]);
+  });
+
+  test("a refused service is its container's own trouble", async () => {
+    const { registry, watcher, registrator } = start();
+    const stop = new AbortController();
+    const events = registrator.events(stop.signal)[Symbol.asyncIterator]();
+    const first = events.next();
+    watcher.set([web(2, { env: ["SERVICE_NAME=refused"] }), web(3)]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-3 172.17.0.3:80"]);
+    expect(registrator.status().containers[0]?.services[0]).toMatchObject({
+      state: "refused",
+      reason: "no such names here",
+    });
+    expect((await first).value).toMatchObject({
+      kind: "refused",
+      text: "refused web-2 as refused: no such names here",
+    });
+    expect((await events.next()).value).toMatchObject({
+      kind: "registered",
+      text: "registered web-3 as web at 172.17.0.3:80",
+    });
+    stop.abort();
+    expect((await events.next()).done).toBe(true);
+  });
+
+  test("a tag template that fails refuses that container alone", async () => {
+    const { registry, watcher, registrator } = start(undefined, { tags: "{{index .Config.Env 0}}" });
+    watcher.set([web(2), web(3, { env: ["X=1"] })]);
+    await waitFor(() => registry.entries.size === 1 && registrator.status().containers[0]?.ignored.length === 1, {
+      what: "both",
+    });
+    expect(addresses(registry)).toEqual(["web-3 172.17.0.3:80"]);
+    expect(registrator.status().containers[0]?.ignored).toEqual([{ port: "", why: "tags: index: out of range: 0" }]);
+  });
+
+  test("wiped by somebody: written again at once when the registry tells, else at the next resync", async () => {
+    const { registry, watcher, registrator } = start();
+    watcher.set([web(2), web(3)]);
+    await settled(registrator);
+    registry.entries.clear();
+    registry.tell(undefined);
+    await waitFor(() => registry.entries.size === 2, { what: "both to be back" });
+    const [key] = registry.entries.keys();
+    registry.entries.delete(key ?? "");
+    registry.tell({ key: key ?? "" });
+    await waitFor(() => registry.entries.size === 2, { what: "the one to be back" });
+    expect(registry.writes).toBe(5);
+  });
+
+  test("one hung call does not hold up the others, and is tried again", async () => {
+    const { registry, watcher, registrator } = start();
+    let hung = 0;
+    registry.fail = (call, key) => (call === "register" && key.includes("0.2:") && hung++ < 2 ? "hang" : undefined);
+    watcher.set([web(2), web(3)]);
+    await waitFor(() => registry.entries.size === 1, { what: "web-3, while web-2 hangs" });
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80", "web-3 172.17.0.3:80"]);
+    expect(hung).toBe(3);
+  });
+
+  test("the registry is away: shown, and all is written soon after its return", async () => {
+    const { registry, watcher, registrator } = start();
+    registry.fail = () => new Error("connection refused");
+    watcher.set(Array.from({ length: 50 }, (_, i) => web(i + 2)));
+    await waitFor(() => registrator.status().registries[0]?.lastError, { what: "the error" });
+    expect(registrator.status().registries[0]).toMatchObject({
+      synced: false,
+      registered: 0,
+      lastError: "connection refused",
+    });
+    expect(registrator.status().containers[0]?.services[0]).toMatchObject({ state: "pending" });
+    registry.fail = () => undefined;
+    await settled(registrator);
+    expect(registry.entries.size).toBe(50);
+    expect(registry.maxParallel).toBeLessThanOrEqual(16);
+  });
+
+  test("close: deregister takes out what is ours, keep leaves it", async () => {
+    const { registry, watcher, registrator } = start();
+    watcher.set([web(2)]);
+    await settled(registrator);
+    await registrator.close("deregister");
+    expect(registry.entries.size).toBe(0);
+  });
+
+  test("random churn of containers, with a registry that fails and loses answers, ends equal", async () => {
+    const step = fc.array(fc.tuple(fc.nat(9), fc.constantFrom("up", "down", "renamed")), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 15 }), fc.infiniteStream(fc.nat(9)), async (steps, dice) => {
+        const { registry, watcher, registrator } = start();
+        const foreign = {
+          key: "web/172.17.0.99:80",
+          owner: "engine-2",
+          containerId: "x",
+          containerName: "x",
+          service: "web",
+          address: "172.17.0.99:80",
+          fingerprint: "f",
+          payload: undefined,
+        };
+        registry.entries.set(foreign.key, foreign);
+        registry.fail = () => {
+          const rolled = dice.next().value ?? 9;
+          return rolled === 0 ? new Error("no") : rolled === 1 ? "late" : undefined;
+        };
+        const alive = new Map<number, Container>();
+        for (const changes of steps) {
+          for (const [n, what] of changes) {
+            if (what === "down") alive.delete(n);
+            else alive.set(n, web(n + 2, what === "renamed" ? { env: ["SERVICE_NAME=other"] } : {}));
+          }
+          watcher.set([...alive.values()]);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        registry.fail = () => undefined;
+        watcher.set([...alive.values()]);
+        const expected = [...alive.values()]
+          .map(({ name, networks, env }) => `${env.length > 0 ? "other" : "web"} ${name} ${networks[0]?.ipv4}:80`)
+          .sort();
+        const there = () =>
+          [...registry.entries.values()]
+            .filter((entry) => entry !== foreign)
+            .map((entry) => `${entry.service} ${entry.containerName} ${entry.address}`)
+            .sort();
+        await waitFor(
+          async () => JSON.stringify(there()) === JSON.stringify(expected) && (await registrator.settled(1)),
+          { what: `the registry to be ${expected}`, deadlineMs: 5000 },
+        );
+        expect(registry.entries.get(foreign.key)).toBe(foreign);
+        await registrator.close();
+      }),
+      { numRuns: 40, timeout: 20_000 },
+    );
+  }, 60_000);
+});
+
+describe("over the discovery engine", () => {
+  async function discovery() {
+    const store = await openStore("memory:");
+    const opened = await openEngine(store, { brakeShare: 1, checkMs: 50 });
+    open.push(async () => {
+      await opened.close();
+      await store.close();
+    });
+    return opened;
+  }
+
+  test("registers with meta, creates the service, leaves others' instances alone, and mends what is taken out", async () => {
+    const engineOf = await discovery();
+    await engineOf.addService("web");
+    const manual = { id: instanceId("tcp", "10.9.9.9:1"), addr: "10.9.9.9:1", proto: "tcp" };
+    await engineOf.register("web", manual, { held: true });
+    const watcher = new FakeWatcher();
+    const registrator = startRegistrator({
+      containers: watcher,
+      registries: [discoveryRegistry({ discovery: engineOf, held: true })],
+      options: { hostname: "host", internal: true },
+      log: silentLogger,
+    });
+    open.push(() => registrator.close());
+    watcher.set([web(2, { env: ["SERVICE_TAGS=a,b", "SERVICE_REGION=eu"] }), web(3, { env: ["SERVICE_NAME=My_Api"] })]);
+    await settled(registrator);
+    expect(engineOf.instances("web")).toMatchObject([
+      manual,
+      {
+        addr: "172.17.0.2:80",
+        proto: "tcp",
+        meta: {
+          region: "eu",
+          tags: "a,b",
+          id: "host:web-2:80",
+          "docker.engine": engine.id,
+          "docker.container": web(2).id,
+          "docker.name": "web-2",
+        },
+      },
+    ]);
+    expect(engineOf.instances("my-api")).toMatchObject([{ addr: "172.17.0.3:80", meta: { name: "My_Api" } }]);
+
+    await engineOf.deregister("web", instanceId("tcp", "172.17.0.2:80"));
+    await waitFor(() => engineOf.instances("web")?.length === 2, { what: "web-2 to be back" });
+
+    watcher.set([]);
+    await settled(registrator);
+    expect(engineOf.instances("web")).toMatchObject([manual]);
+    expect(engineOf.instances("my-api")).toEqual([]);
+  });
+
+  test("a registration by heartbeat lives as long as the registrator does", async () => {
+    const engineOf = await discovery();
+    const watcher = new FakeWatcher();
+    const registrator = startRegistrator({
+      containers: watcher,
+      registries: [discoveryRegistry({ discovery: engineOf, ttlMs: 900 })],
+      options: { hostname: "host", internal: true },
+      log: silentLogger,
+    });
+    watcher.set([web(2)]);
+    await settled(registrator);
+    const { rev } = engineOf.status();
+    const until = performance.now() + 1500;
+    await waitFor(
+      () => {
+        expect(engineOf.instances("web")).toHaveLength(1);
+        return performance.now() > until;
+      },
+      { what: "more than one TTL" },
+    );
+    expect(engineOf.status().rev).toBe(rev);
+    await registrator.close("keep");
+    await waitFor(() => engineOf.instances("web")?.length === 0, { what: "it to expire", deadlineMs: 60_000 });
+  }, 70_000);
+});
