@@ -6,8 +6,8 @@ interface ArchFacts {
   machine: number;
   /** The largest page a kernel for it may use, in bytes; a segment is aligned to it. */
   page: number;
-  /** `--target` of `bun build --compile`. */
-  bunTarget: string;
+  /** Target of Bun's compiler. */
+  bunTarget: "bun-linux-x64" | "bun-linux-arm64";
   /** npm package of the Bun that binaries are based on. */
   bunPackage: string;
   /** Debian's name, and `architecture` in an image. */

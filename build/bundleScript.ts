@@ -1,5 +1,6 @@
 import { build } from "esbuild";
 import { BuildError } from "./BuildError.ts";
+import { oneLocale } from "./oneLocale.ts";
 
 /**
  * Bundles `entry` and all that it imports into one file that Bun and Deno run. Files imported `with { type: "text" }` are
@@ -18,6 +19,7 @@ export async function bundleScript(root: string, entry: string, outfile: string)
     platform: "node",
     target: "esnext",
     external: ["bun", "bun:*"],
+    plugins: [oneLocale],
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: "eof",

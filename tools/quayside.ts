@@ -9,9 +9,17 @@ import { dispatch } from "./quayside/dispatch.ts";
 
 /** One line about each tool, and how to load it: a tool runs, with the process's arguments, when it is imported. */
 const tools: Readonly<Record<string, { summary: string; start: () => Promise<unknown> }>> = {
+  ambassadord: {
+    summary: "any container reaches any service by port or name; the kernel moves the bytes",
+    start: () => import("./ambassadord.ts"),
+  },
   consulate: {
     summary: "the mesh in one command, for the containers of this host",
     start: () => import("./consulate.ts"),
+  },
+  discoverd: {
+    summary: "service discovery with an API, over a store that you choose",
+    start: () => import("./discoverd.ts"),
   },
 };
 
