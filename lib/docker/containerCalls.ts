@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checked } from "./checked.ts";
 import { type ContainerSpec, createBody } from "./containerSpec.ts";
 import type { Container } from "./containers.ts";
 import { demultiplex, type LogChunk } from "./demultiplex.ts";
@@ -53,6 +54,7 @@ const summaries = z.array(
 );
 const created = z.object({ Id: z.string().min(1) });
 const waited = z.object({ StatusCode: z.number() });
+const terminal = z.object({ Config: z.object({ Tty: z.boolean().nullish() }) });
 
 const maxListBytes = 64 << 20;
 const maxInspectBytes = 1 << 20;
@@ -134,31 +136,20 @@ export function containerCalls(connection: EngineConnection): ContainerCalls {
     },
 
     async *containerLogs(id, { follow = false, tail, ...options } = {}) {
-      const { body, headers } = await connection.stream({
+      // Engines before API 1.42 do not tell in the answer whether a terminal wrote it.
+      const tty = await hasTerminal(connection, path(id, "/json"), options);
+      const { body } = await connection.stream({
         ...options,
         path: path(id, "/logs"),
         query: { stdout: true, stderr: true, follow, tail: tail ?? "all" },
         fresh: true,
       });
-      // Engines before API 1.42 do not tell by the content type whether a terminal wrote it.
-      const told = headers.get("content-type");
-      const tty =
-        told === "application/vnd.docker.multiplexed-stream" ? false : await hasTerminal(connection, path(id, "/json"));
       yield* demultiplex(body, { tty });
     },
   };
 }
 
-async function hasTerminal(connection: EngineConnection, path: string): Promise<boolean> {
-  const raw = await connection.json({ path });
-  const parsed = z.object({ Config: z.object({ Tty: z.boolean().nullish() }) }).safeParse(raw);
-  return parsed.success && parsed.data.Config.Tty === true;
-}
-
-/** @throws {DockerError} bad_answer */
-export function checked<T>(schema: z.ZodType<T>, raw: unknown, what: string): T {
-  const parsed = schema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new DockerError("bad_answer", `${what}: ${issue?.path.map(String).join(".") ?? ""}: ${issue?.message ?? ""}`);
+async function hasTerminal(connection: EngineConnection, path: string, options: CallOptions): Promise<boolean> {
+  const raw = await connection.json({ ...options, path });
+  return checked(terminal, raw, `GET ${path}`).Config.Tty === true;
 }

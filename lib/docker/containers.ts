@@ -5,10 +5,13 @@
  * - Each yielded state is complete: every container of the engine, as inspected. Consumers diff against what they did.
  * - No event is lost: it subscribes, buffers, lists, replays; lists again after each reconnect and every few minutes.
  * - It never ends because Docker restarted, is absent or refuses: the state then says `connected: false` and why, keeps
- *   the last known containers, and goes on by itself. It ends only by its signal.
+ *   the last known containers, and goes on by itself. It ends only by its signal. While not connected, that a container is
+ *   missing proves nothing (an engine that was never reached has none); that it died or was removed is told as soon as known.
+ * - The first state with `connected: true` holds everything. A process's end shows at once, before the inspect that follows.
  * - Inspects of one container never overlap and never arrive out of order.
  * - States are conflated: a slow consumer gets the newest, never a queue. Memory is bounded by the containers that exist.
- * - One container that cannot be read (inspect fails, garbage) is left out with its reason in `unreadable`; others are whole.
+ * - One container that cannot be read is in `unreadable` with its reason; others are whole. Where its answer is garbage, it is
+ *   left out; where the engine failed to answer (time out, 5xx), what was known of it stays, and it is tried again.
  */
 export interface ContainersState {
   /** Whether this is the engine's state now; false: the last one known. */
@@ -21,7 +24,10 @@ export interface ContainersState {
   unreadable: ReadonlyMap<string, string>;
   /** Ids whose entry changed (added, updated, removed) since the last state that this consumer was given. */
   changed: ReadonlySet<string>;
-  /** When the oldest Docker event in this state happened, ms since the epoch; undefined when it came from a list. */
+  /**
+   * When the oldest Docker event behind what changed happened, ms since the epoch by the engine's clock, with fractions;
+   * undefined when it came from a list.
+   */
   eventAt?: number;
   /** Grows with every state of this watch. */
   version: number;

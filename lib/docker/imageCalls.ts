@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { z } from "zod";
-import { checked } from "./containerCalls.ts";
+import { checked } from "./checked.ts";
 import { DockerError } from "./dockerError.ts";
 import type { CallOptions, EngineConnection } from "./engineConnection.ts";
 import { jsonLines } from "./jsonLines.ts";

@@ -15,4 +15,3 @@ export {
   dockerClientFromEnv,
 } from "./createDockerClient.ts";
 export { DockerError, type DockerErrorCode } from "./dockerError.ts";
-export { dockerHostFromEnv } from "./dockerHost.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { checked } from "./containerCalls.ts";
+import { checked } from "./checked.ts";
 import { DockerError } from "./dockerError.ts";
 import type { CallOptions, EngineConnection } from "./engineConnection.ts";
 

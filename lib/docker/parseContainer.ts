@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { checked } from "./checked.ts";
 import type { Container, ContainerState, PortBinding } from "./containers.ts";
-import { DockerError } from "./dockerError.ts";
 
 const textOr = (fallback: string) =>
   z
@@ -88,13 +88,7 @@ const maxHealthOutput = 4096;
  * parseContainer({ Id: "4f…", Name: "/web", State: { Status: "running", Running: true }, Config: { Env: null } }).env; // []
  */
 export function parseContainer(raw: unknown): Container {
-  const parsed = inspected.safeParse(raw);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const where = issue && issue.path.length > 0 ? issue.path.map(String).join(".").slice(0, 200) : "the answer";
-    throw new DockerError("bad_answer", `inspect: ${where}: ${issue?.message ?? "is not what an engine sends"}`);
-  }
-  const { data } = parsed;
+  const data = checked(inspected, raw, "inspect");
   return {
     id: data.Id,
     name: data.Name.replace(/^\//, ""),
