@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import { escapeControl } from "./escapeControl.ts";
 import type { LogLevel } from "./logger.ts";
 
@@ -55,6 +54,6 @@ function safeJson(value: unknown): string {
     return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? String(item) : item)) ?? String(value);
   } catch {
     // A cycle: a log line must never be the failure.
-    return JSON.stringify(inspect(value, { depth: 3, breakLength: Number.POSITIVE_INFINITY }));
+    return JSON.stringify({ unprintable: String(value) });
   }
 }

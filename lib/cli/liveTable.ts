@@ -1,4 +1,5 @@
 import { truncate } from "./displayWidth.ts";
+import { isTerminal } from "./isTerminal.ts";
 import { isDrawn, keepBelow, writeAll } from "./writeOut.ts";
 
 export interface LiveTableOptions {
@@ -29,8 +30,8 @@ const showCursor = "\x1b[?25h";
  * watcher.onChange(() => live.update());
  */
 export function liveTable(render: (width: number) => string, options: LiveTableOptions = {}): LiveTable {
+  if (!isTerminal(1) || isDrawn()) return { update() {}, close() {} };
   const { stdout } = process;
-  if (!stdout.isTTY || isDrawn()) return { update() {}, close() {} };
   let height = 0;
   let soon: ReturnType<typeof setTimeout> | undefined;
   let open = true;

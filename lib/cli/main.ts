@@ -6,6 +6,7 @@ import { escapeControl } from "./escapeControl.ts";
 import { ExitError } from "./exitError.ts";
 import { goFlags } from "./goFlags.ts";
 import { toolHelp, usageLine, verbHelp, verbOf } from "./help.ts";
+import { isTerminal } from "./isTerminal.ts";
 import type { Logger, LogLevel } from "./logger.ts";
 import type { Given } from "./parseFlags.ts";
 import { reapOrphans } from "./reapOrphans.ts";
@@ -133,12 +134,12 @@ async function complete(tool: Tool, argv: readonly string[]): Promise<number> {
 }
 
 function loggerOf(tool: Tool, values: Readonly<Record<string, unknown>>): Logger {
-  const isTerminal = process.stderr.isTTY === true;
+  const onTerminal = isTerminal(2);
   const wanted = values.logFormat;
   return createLogger(tool.name, {
     level: values.logLevel as LogLevel,
-    format: wanted === "text" || wanted === "json" ? wanted : isTerminal ? "text" : "json",
-    colour: wantsColour(isTerminal, process.env),
+    format: wanted === "text" || wanted === "json" ? wanted : onTerminal ? "text" : "json",
+    colour: wantsColour(onTerminal, process.env),
   });
 }
 

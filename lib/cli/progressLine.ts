@@ -1,5 +1,6 @@
 import { truncate } from "./displayWidth.ts";
 import { escapeControl } from "./escapeControl.ts";
+import { isTerminal } from "./isTerminal.ts";
 import { isDrawn, keepBelow, writeAll, writeText } from "./writeOut.ts";
 
 export interface ProgressLine {
@@ -25,7 +26,7 @@ const plainEveryMs = 5000;
  * progress.done("Docker Engine 20.10 is installed");
  */
 export function progressLine(first: string): ProgressLine {
-  return process.stderr.isTTY && !isDrawn() ? drawnLine(first) : plainLine(first);
+  return isTerminal(2) && !isDrawn() ? drawnLine(first) : plainLine(first);
 }
 
 function drawnLine(first: string): ProgressLine {

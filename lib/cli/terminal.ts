@@ -1,5 +1,3 @@
-export { displayWidth, truncate } from "./displayWidth.ts";
-export { escapeControl } from "./escapeControl.ts";
 export { formatTable, type TableOptions } from "./formatTable.ts";
 export { type LiveTable, type LiveTableOptions, liveTable } from "./liveTable.ts";
 export { type ProgressLine, progressLine } from "./progressLine.ts";

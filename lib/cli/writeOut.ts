@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { isTerminal } from "./isTerminal.ts";
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
@@ -22,7 +23,7 @@ export function isDrawn(): boolean {
 
 /** A line or more to stdout (1) or stderr (2), above what is drawn. @returns as `writeAll`. */
 export function writeText(fd: 1 | 2, text: string): boolean {
-  if (drawn === undefined || !(fd === 1 ? process.stdout : process.stderr).isTTY) return writeAll(fd, text);
+  if (drawn === undefined || !isTerminal(fd)) return writeAll(fd, text);
   return writeAll(fd, `${drawn.erase()}${text}${drawn.redraw()}`);
 }
 

@@ -1,12 +1,11 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+const encoder = new TextEncoder();
 
-/** Whether `Authorization: Bearer TOKEN` shows this token; takes the same time whatever is wrong. */
+/** Whether `Authorization: Bearer TOKEN` shows this token. The time it takes tells at most the length of the right one. */
 export function tokenMatches(authorization: string | null | undefined, token: string): boolean {
-  const shown = /^Bearer +(\S{1,4096}) *$/i.exec(authorization ?? "")?.[1] ?? "";
-  // Hashes have one length, which timingSafeEqual needs.
-  return timingSafeEqual(digest(shown), digest(token)) && shown !== "";
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
+  const shown = encoder.encode(/^Bearer +(\S{1,4096}) *$/i.exec(authorization ?? "")?.[1] ?? "");
+  const right = encoder.encode(token);
+  let difference = shown.length ^ right.length;
+  // Always all of the right one, whatever is shown.
+  for (let i = 0; i < right.length; i++) difference |= (right[i] ?? 0) ^ (shown[i] ?? -1);
+  return difference === 0 && right.length > 0;
 }
