@@ -98,7 +98,9 @@ async function followStream(
       }
       gateway.alive(); // not before: a member without a quorum opens watches too
       const changes = changesOf(keys, result);
-      rev = Math.max(rev, revisionOf(result.header), changes.rev);
+      // With events, the header may be ahead of them: etcd sends a late watcher 1,000 revisions at a time. Without, it
+      // is a progress notice, which etcd sends only to those who have seen all.
+      rev = Math.max(rev, result.events ? changes.rev : revisionOf(result.header));
       reached(rev);
       if (!buffer.push(changes.changes, rev)) return "overflow";
     }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Entry, Operation, Store, StoreEvent } from "../../../lib/store/store.ts";
 import { StoreError } from "../../../lib/store/storeError.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
@@ -73,6 +73,7 @@ const sorted = (entries: Iterable<Entry>) => [...entries].sort((a, b) => Buffer.
 
 /** The promises of lib/store/store.ts, as tests against one kind of store. */
 export function describeStore(name: string, setup: () => Promise<Conformance>): void {
+  setDefaultTimeout(60_000); // per file: a preload's holds for the first file only
   describe(`store ${name}`, () => {
     let given: Conformance;
     let store: Store;

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EtcdTuning } from "../../../lib/store/etcd/etcdStore.ts";
@@ -13,6 +13,7 @@ import { waitFor } from "../../testbed/waitFor.ts";
 import { put, text, Watcher } from "./conformance.ts";
 import { FreezingProxy } from "./freezingProxy.ts";
 
+setDefaultTimeout(90_000); // per file: a preload's holds for the first file only
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
@@ -172,6 +173,37 @@ for (const writes of [1, 20]) {
     expect([...watcher.state.keys()]).toEqual(["/a/new"]);
   });
 }
+
+test("3,000 revisions behind: a progress never runs ahead of what was told", async () => {
+  const etcd = await start();
+  const store = await open(hostOf(etcd.nodes[0]), { timeoutMs: 5000, watchLimit: 100_000 });
+  const { rev: from } = await store.list("");
+  const written: { key: string; rev: number }[] = [];
+  const client = async (id: number) => {
+    for (let n = id; n < 3000; n += 50) {
+      const { rev } = await store.txn({ then: [put(`/a/${n}`)] });
+      written.push({ key: `/a/${n}`, rev });
+    }
+  };
+  await Promise.all(Array.from({ length: 50 }, (_, id) => client(id)));
+  written.sort((a, b) => a.rev - b.rev);
+  const last = written.at(-1)?.rev ?? 0;
+  const controller = new AbortController();
+  const seen = new Set<string>();
+  let checked = 0;
+  let steps = 0;
+  for await (const event of store.watch("/a/", from, controller.signal)) {
+    if (event.type === "put") seen.add(event.entry.key);
+    if (event.type !== "progress") continue;
+    steps++;
+    for (let next = written[checked]; next && next.rev <= event.rev; next = written[++checked]) {
+      if (!seen.has(next.key)) throw new Error(`progress ${event.rev} came before ${next.key}@${next.rev}`);
+    }
+    if (event.rev >= last) controller.abort();
+  }
+  expect([checked, seen.size]).toEqual([3000, 3000]);
+  expect(steps).toBeGreaterThan(1);
+});
 
 test("a watcher that is far too slow gets a reset, not an endless queue", async () => {
   const etcd = await start();

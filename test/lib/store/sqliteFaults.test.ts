@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { openStore } from "../../../lib/store/openStore.ts";
 import { openSqlite } from "../../../lib/store/sqlite/openSqlite.ts";
 import { scratchDir } from "../../testbed/scratch.ts";
@@ -9,7 +10,7 @@ import { put, Watcher } from "./conformance.ts";
 
 const dir = scratchDir();
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
-const writer = join(import.meta.dir, "fixtures", "writer.ts");
+const writer = fileURLToPath(new URL("./fixtures/writer.ts", import.meta.url));
 
 /** The writer in a process of its own, and what it has printed so far. */
 function startWriter(file: string, mode: "write" | "hold") {
