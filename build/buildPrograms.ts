@@ -41,12 +41,14 @@ const AT_ONCE = 2;
 /**
  * Builds every program of the plan into `out`: `<name>.mjs`, `plain/<name>` (uses the machine's C library), `<name>`
  * (starts with nothing else on the disk), `images/<name>.tar`; `licenses/`, and BUILD.json, which tells what is in them.
- * The same sources, Bun and C library give the same bytes.
+ * The same sources, Bun and C library give the same bytes. The process's working folder becomes `root`.
  *
  * @throws BuildError
  */
 export async function buildPrograms(plan: BuildPlan): Promise<void> {
   const { arch, version } = plan;
+  // Bun names its chunks by the sources' paths as seen from the working folder; its option `root` does not change that.
+  process.chdir(plan.root);
   const bun = await baseBun(plan.root, arch);
   const making = { version, arch, bun: process.versions.bun ?? "", sources: sourceHash(plan.root) };
   const last = readBuildRecord(plan.out);
