@@ -21,6 +21,10 @@ export interface Network {
   driver: string;
   /** The IPv4 ones: "172.17.0.0/16"; the gateway is "" when the engine does not tell it. */
   subnets: readonly { subnet: string; gateway: string }[];
+  /** No way out of it. */
+  internal: boolean;
+  /** The driver's: "com.docker.network.bridge.enable_icc". */
+  options: Readonly<Record<string, string>>;
 }
 
 /** Calls about networks and volumes. Whatever is gone already when it is to be removed is no error. */
@@ -48,6 +52,8 @@ const network = z.object({
   IPAM: z
     .object({ Config: z.array(z.object({ Subnet: z.string().nullish(), Gateway: z.string().nullish() })).nullish() })
     .nullish(),
+  Internal: z.boolean().nullish(),
+  Options: z.record(z.string(), z.string()).nullish(),
 });
 const createdNetwork = z.object({ Id: z.string().min(1) });
 const createdVolume = z.object({ Name: z.string().min(1) });
@@ -91,6 +97,8 @@ export function networkCalls(connection: EngineConnection): NetworkCalls {
         subnets: configs
           .map(({ Subnet, Gateway }) => ({ subnet: Subnet ?? "", gateway: (Gateway ?? "").replace(/\/.*$/, "") }))
           .filter(({ subnet }) => subnet !== "" && !subnet.includes(":")),
+        internal: found.Internal ?? false,
+        options: found.Options ?? {},
       };
     },
 

@@ -11,6 +11,7 @@ import { DiscoveryView } from "./routes/discoveryView.ts";
 import { readHostAddresses } from "./routes/hostAddresses.ts";
 import { HostNames } from "./routes/hostNames.ts";
 import { LocalBackends } from "./routes/localBackends.ts";
+import { NetworkFacts, type NetworkInspector } from "./routes/networkFacts.ts";
 import { type RoutesAsked, routesOf } from "./routes/routesOf.ts";
 import { Table } from "./table.ts";
 
@@ -22,6 +23,8 @@ export interface ContainerStates {
 export interface AmbassadorParts {
   containers: ContainerStates;
   discovery: Pick<Discovery, "watch">;
+  /** Asked about networks, where given: those that are internal or isolated are known then. A DockerClient has it. */
+  networks: NetworkInspector | undefined;
   planes: Planes & { socket: SocketPlane };
   log: Logger;
   /** How often everything is applied again though nothing seems to have changed. */
@@ -52,6 +55,7 @@ export class Ambassador {
   readonly #parts: AmbassadorParts;
   readonly #view: DiscoveryView;
   readonly #names: HostNames;
+  readonly #networks: NetworkFacts;
   readonly #local = new LocalBackends();
   readonly #table = new Table<readonly AppliedRoute[]>([]);
   readonly #stop = new AbortController();
@@ -75,6 +79,7 @@ export class Ambassador {
     this.#parts = parts;
     this.#view = new DiscoveryView(parts.discovery, parts.log, () => this.#schedule());
     this.#names = new HostNames(() => this.#schedule());
+    this.#networks = new NetworkFacts(parts.networks, () => this.#schedule());
   }
 
   start(): void {
@@ -180,7 +185,11 @@ export class Ambassador {
       local: this.#local,
       resolve: (name) => this.#names.resolve(name),
       host,
+      network: (id) => this.#networks.find(id),
     });
+    void this.#networks.keep(
+      new Set(asked.routes.flatMap(({ caller }) => caller.addresses.map(({ networkId }) => networkId))),
+    );
     this.#names.keep(asked.hostNames);
     const rebuilds = this.#rebuilds();
     try {

@@ -14,6 +14,8 @@ export type { PlaneChoice } from "./planes/pick.ts";
 export type { AppliedRoute, Backend, PlaneKind, Route } from "./planes/plane.ts";
 
 export interface AmbassadorOptions extends Pick<AmbassadorParts, "containers" | "discovery"> {
+  /** A DockerClient, to know networks that are internal or isolated. Default: all are taken as ordinary ones. */
+  networks?: AmbassadorParts["networks"];
   log?: Logger;
   /** Default "auto": the kernel where it can, else user space. */
   plane?: PlaneChoice;
@@ -68,6 +70,7 @@ export async function startAmbassador(options: AmbassadorOptions): Promise<Runni
   const ambassador = new Ambassador({
     containers: options.containers,
     discovery: options.discovery,
+    networks: options.networks,
     planes: { kernel, socket, choice },
     log,
     reapplyMs: options.reapplyMs ?? 5000,

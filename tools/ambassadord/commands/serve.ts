@@ -31,7 +31,13 @@ export async function serve(context: Context, values: ServeValues): Promise<numb
       () => containers.close(),
       () => discovery.close(),
     );
-    const ambassador = await start({ containers, discovery, log: log.child("routes"), plane: values.plane });
+    const ambassador = await start({
+      containers,
+      networks: docker,
+      discovery,
+      log: log.child("routes"),
+      plane: values.plane,
+    });
     closers.push(() => ambassador.close());
     const api = createAmbassadorApi(ambassador, {
       version: context.version,

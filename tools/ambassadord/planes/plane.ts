@@ -49,6 +49,8 @@ export interface CallerAddress {
   gateway: string;
   /** The network has no way out (`docker network create --internal`): what is not on it is out of the kernel's reach. */
   internal?: boolean;
+  /** Its containers may not talk to each other (`com.docker.network.bridge.enable_icc=false`): the engine drops it. */
+  isolated?: boolean;
 }
 
 export interface Backend {

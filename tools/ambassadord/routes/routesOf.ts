@@ -4,6 +4,7 @@ import type { Container } from "../../../lib/docker/containers.ts";
 import type { AppliedRoute, Backend, CallerAddress, Route } from "../planes/plane.ts";
 import { type Ask, asksOf, printable } from "./asksOf.ts";
 import type { LocalBackends } from "./localBackends.ts";
+import type { NetworkFact } from "./networkFacts.ts";
 import type { Endpoint } from "./parseSpec.ts";
 
 export interface World {
@@ -14,6 +15,7 @@ export interface World {
   /** The addresses that a host name stands for, as far as known. */
   resolve: (host: string) => readonly string[];
   host: HostAddresses;
+  network: (networkId: string) => NetworkFact;
 }
 
 export interface HostAddresses {
@@ -42,7 +44,7 @@ export function routesOf(world: World): RoutesAsked {
     if (!container.state.running) continue;
     const asks = asksOf(container);
     if (asks.length === 0) continue;
-    const caller = callerOf(container, world.host);
+    const caller = callerOf(container, world);
     const name = printable(container.name);
     for (const [index, ask] of asks.entries()) {
       const refuse = (why: string) =>
@@ -72,7 +74,7 @@ function routeOf(id: string, caller: Route["caller"], ask: Ask, backends: readon
 }
 
 /** The caller's addresses, or why it cannot be told apart. */
-function callerOf(container: Container, host: HostAddresses): { addresses: CallerAddress[] } | { why: string } {
+function callerOf(container: Container, { host, network }: World): { addresses: CallerAddress[] } | { why: string } {
   const mode = container.networkMode;
   if (mode === "host") return { why: "the container is on the host's network and has no address of its own" };
   if (mode.startsWith("container:")) return { why: "the container shares another one's network and address" };
@@ -80,12 +82,20 @@ function callerOf(container: Container, host: HostAddresses): { addresses: Calle
   let why = "the container is on no network";
   for (const { ipv4: ip, networkId, gateway, name } of container.networks) {
     if (ip === "") continue;
-    if (gateway !== "" && host.isLocal(gateway)) addresses.push({ ip, networkId, gateway });
-    else {
-      const own = host.inSubnetOf(ip);
-      if (own !== "") addresses.push({ ip, networkId, gateway: own, internal: true });
-      else why = `network ${printable(name)} does not lead through this host (its gateway is not an address of ours)`;
+    const own = host.isLocal(gateway) ? gateway : host.inSubnetOf(ip);
+    if (own === "") {
+      why = `network ${printable(name)} does not lead through this host (its gateway is not an address of ours)`;
+      continue;
     }
+    const { internal, isolated } = network(networkId);
+    addresses.push({
+      ip,
+      networkId,
+      gateway: own,
+      // Newer engines give a container no gateway on a network without a way out.
+      ...(internal || gateway === "" ? { internal: true } : {}),
+      ...(isolated ? { isolated: true } : {}),
+    });
   }
   return addresses.length > 0 ? { addresses } : { why };
 }

@@ -39,6 +39,13 @@ describe("whyNotKernel", () => {
     ["itself a backend", routeOf({ backends: [backendOf("10.213.7.11", 80)] })],
     ["65 backends", routeOf({ backends: Array.from({ length: 65 }, (_, i) => backendOf(`10.213.8.${i}`, 80)) })],
     [
+      "enable_icc=false",
+      routeOf({
+        caller: { name: "c", addresses: [{ ip: "10.0.0.2", networkId: "net1", gateway: "10.0.0.1", isolated: true }] },
+        backends: plain.backends,
+      }),
+    ],
+    [
       "internal",
       routeOf({
         caller: { name: "c", addresses: [{ ip: "10.0.0.2", networkId: "n", gateway: "10.0.0.1", internal: true }] },

@@ -62,6 +62,7 @@ function routes(
     local,
     resolve: (name) => (name === "db.example" ? ["198.51.100.5"] : []),
     host,
+    network: (id) => ({ internal: false, isolated: id === "lonely-id" }),
   });
 }
 
@@ -218,6 +219,14 @@ describe("routesOf", () => {
   test("a network without a way out has the host's own address on it", () => {
     const client = container("client", { env: ["BACKEND_80=10.0.0.1:80"], networks: [on("inner", "172.19.0.2", "")] });
     expect(routes([client]).routes[0]?.caller.addresses).toMatchObject([{ gateway: "172.19.0.1", internal: true }]);
+  });
+
+  test("a network whose containers may not talk to each other is marked", () => {
+    const client = container("client", {
+      env: ["BACKEND_80=web"],
+      networks: [on("lonely", "172.18.0.2", "172.18.0.1")],
+    });
+    expect(routes([client]).routes[0]?.caller.addresses[0]?.isolated).toBe(true);
   });
 
   test("static places, with names that resolve or not", () => {

@@ -29,10 +29,12 @@ function whyNotReachable(caller: CallerAddress, backend: Backend, facts: HostFac
   // Tracked bridged packets are sent on inside the bridge, which gives none back to the port that it came from.
   if (caller.ip === backend.ip && facts.bridgeTracking)
     return "the caller is itself a backend, and its bridge does not turn packets round";
+  if (backend.networkId !== undefined && backend.networkId !== caller.networkId)
+    return `caller ${caller.ip} and backend ${backend.ip} are on different Docker networks, between which the engine drops packets`;
   if (backend.networkId !== undefined)
-    return backend.networkId === caller.networkId
-      ? undefined
-      : `caller ${caller.ip} and backend ${backend.ip} are on different Docker networks, between which the engine drops packets`;
+    return caller.isolated
+      ? "the engine drops what containers of this network send each other (enable_icc=false)"
+      : undefined;
   if (facts.localAddresses.has(backend.ip)) return undefined;
   if (caller.internal) return `the caller's network is internal, and backend ${backend.ip} is outside`;
   return facts.forwarding ? undefined : "the host does not forward packets (net.ipv4.ip_forward is 0)";
