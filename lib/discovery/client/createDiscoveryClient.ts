@@ -1,4 +1,4 @@
-import { type EngineLog, noLog } from "../engine/engineLog.ts";
+import type { ClientLog } from "./clientLog.ts";
 import { DiscoveryClient } from "./discoveryClient.ts";
 
 export interface DiscoveryClientOptions {
@@ -6,7 +6,7 @@ export interface DiscoveryClientOptions {
   url: string | readonly string[];
   /** Bearer token. */
   token?: string | undefined;
-  log?: EngineLog;
+  log?: ClientLog;
   /** For one try at one server, in ms. Default 5,000 (a hung connection must not outlive an instance's TTL). */
   requestTimeoutMs?: number;
   /** For a call over all tries, in ms. Default 10,000. */
@@ -27,7 +27,14 @@ export interface DiscoveryClientOptions {
  * for await (const event of discovery.watch("web", { signal })) console.log(event.kind, event.instance?.addr);
  */
 export function createDiscoveryClient(options: DiscoveryClientOptions): DiscoveryClient {
-  const { url, token, log = noLog, requestTimeoutMs = 5000, totalTimeoutMs = 10_000, silenceMs = 75_000 } = options;
+  const {
+    url,
+    token,
+    log = { warn() {} },
+    requestTimeoutMs = 5000,
+    totalTimeoutMs = 10_000,
+    silenceMs = 75_000,
+  } = options;
   const texts = typeof url === "string" ? url.split(",") : url;
   const urls = texts.map((text) => text.trim()).filter((text) => text !== "" && text !== "none");
   return new DiscoveryClient({

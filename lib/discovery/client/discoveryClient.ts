@@ -12,9 +12,9 @@ import type {
   WatchOptions,
 } from "../discovery.ts";
 import { DiscoveryError } from "../discoveryError.ts";
-import type { EngineLog } from "../engine/engineLog.ts";
 import { validateInstance } from "../validateInstance.ts";
 import { validateService } from "../validateService.ts";
+import type { ClientLog } from "./clientLog.ts";
 import { Heartbeater } from "./heartbeater.ts";
 import { Servers } from "./servers.ts";
 import { watchServers } from "./watchServers.ts";
@@ -23,7 +23,7 @@ import { watchServers } from "./watchServers.ts";
 export interface ClientSettings {
   urls: readonly string[];
   token: string | undefined;
-  log: EngineLog;
+  log: ClientLog;
   requestTimeoutMs: number;
   totalTimeoutMs: number;
   silenceMs: number;

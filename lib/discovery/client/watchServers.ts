@@ -1,12 +1,12 @@
 import type { DiscoveryEvent, EventKind, Instance, ServiceMeta, WatchOptions } from "../discovery.ts";
 import { DiscoveryError } from "../discoveryError.ts";
-import type { EngineLog } from "../engine/engineLog.ts";
+import type { ClientLog } from "./clientLog.ts";
 import { serverSentEvents, type WireEvent } from "./serverSentEvents.ts";
 import type { Servers } from "./servers.ts";
 import { WatchMask } from "./watchMask.ts";
 
 interface WatchServersOptions extends WatchOptions {
-  log: EngineLog;
+  log: ClientLog;
   silenceMs: number;
   ofAll: boolean;
 }
@@ -45,7 +45,7 @@ export async function* watchServers(
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof DiscoveryError && !error.retry) throw error; // refused (no token, say): for good
-      if (failures === 0) log.debug("watch interrupted; connecting again", { path, error: String(error) });
+      if (failures === 0) log.debug?.("watch interrupted; connecting again", { path, error: String(error) });
       failures++;
       servers.next();
     } finally {

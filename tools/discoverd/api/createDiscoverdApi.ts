@@ -31,6 +31,8 @@ export interface DiscoverdApiOptions {
   onShutdown?: () => void;
   /** Ends all streams. */
   signal?: AbortSignal;
+  /** What else /readyz depends on, where more than discovery runs behind this API. */
+  alsoReady?: () => { ok: boolean; reason?: string | undefined };
 }
 
 type C = Context<ApiEnv>;
@@ -58,7 +60,8 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     ...(options.metrics ? { metrics: options.metrics } : {}),
     ready: async () => {
       const { ready, reason } = await discovery.status();
-      return { ok: ready && !isShuttingDown, reason: isShuttingDown ? "shutting down" : reason };
+      if (isShuttingDown) return { ok: false, reason: "shutting down" };
+      return ready ? (options.alsoReady?.() ?? { ok: true }) : { ok: false, reason };
     },
   });
   describeApi(api);

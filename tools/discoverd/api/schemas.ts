@@ -14,7 +14,7 @@ export const instanceSchema = z
 
 export const configSchema = z.object({ leader_type: z.string().default("oldest") }).openapi("ServiceConfig");
 
-export const metaSchema = z.object({ data: z.unknown(), index: index.default(0) }).openapi("ServiceMeta");
+export const metaSchema = z.object({ data: z.unknown().optional(), index: index.default(0) }).openapi("ServiceMeta");
 
 export const metaUpdateSchema = metaSchema.extend({ leader_id: z.string().optional() }).openapi("ServiceMetaUpdate");
 
