@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   type ContainersState,
@@ -69,7 +69,7 @@ describe.each(["old", "new"] as const)("%s engine", (kind) => {
     expect(seen.env).toContain("GREETING=höi");
     await client.removeContainer(id);
     await client.removeContainer(id);
-    expect(client.inspectContainer(id)).rejects.toMatchObject({ code: "not_found", status: 404 });
+    await expect(client.inspectContainer(id)).rejects.toMatchObject({ code: "not_found", status: 404 });
   });
 
   test("logs are followed until the container ends, a terminal's too", async () => {
@@ -127,7 +127,19 @@ describe.each(["old", "new"] as const)("%s engine", (kind) => {
     expect(seen.env).toContain("A=b");
     await client.removeImage("calls/image:2");
     await client.removeImage("calls/image:2");
-    expect(client.inspectImage("calls/image:2")).rejects.toMatchObject({ code: "not_found" });
+    await expect(client.inspectImage("calls/image:2")).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  test("images: saved, removed, loaded from the file by its path", async () => {
+    const tag = "calls/saved:1";
+    await docker.api.call("POST", `/images/${image}/tag?repo=calls/saved&tag=1`);
+    const path = join(dirname(docker.socket), "saved.tar");
+    await Bun.write(path, await fetch(`http://docker/images/${tag}/get`, { unix: docker.socket }));
+    await client.removeImage(tag);
+    expect(await client.loadImage(path)).toEqual([tag]);
+    expect((await client.inspectImage(tag)).tags).toContain(tag);
+    await client.removeImage(tag);
+    rmSync(path);
   });
 
   test("what it refuses is told in its words", async () => {
