@@ -1,5 +1,5 @@
 export { ExitError } from "./exitError.ts";
-export { type Logger, type LogLevel, silentLogger } from "./logger.ts";
+export type { Logger, LogLevel } from "./logger.ts";
 export {
   choice,
   duration,
@@ -16,4 +16,3 @@ export {
 export { runTool } from "./runTool.ts";
 export { UsageError } from "./usageError.ts";
 export { type Column, type Context, type Options, type Tool, type Values, type Verb, verb } from "./verb.ts";
-export { version } from "./version.ts";
