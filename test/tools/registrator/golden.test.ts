@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { explain } from "../../../tools/registrator/explain/explain.ts";
+import { readInspects } from "../../../tools/registrator/explain/readInspects.ts";
 
 interface Case {
   name: string;
@@ -34,7 +35,7 @@ for (const path of files) {
       test(each.name, async () => {
         const { config } = each;
         const answer = await explain({
-          inspects: each.containers,
+          containers: readInspects(each.containers),
           target: each.target,
           hostname: each.hostname,
           hostIp: config.HostIp,

@@ -2,11 +2,11 @@ import { hostAddress } from "../services/hostAddress.ts";
 import type { IgnoredPort } from "../services/service.ts";
 import { servicesOf } from "../services/servicesOf.ts";
 import { renderTags } from "../template/renderTags.ts";
-import { lookupIn, readInspects } from "./readInspects.ts";
+import { type InspectedContainers, lookupIn } from "./readInspects.ts";
 
 export interface ExplainOptions {
-  /** One inspect object, an array of them, or a map from id to inspect. */
-  inspects: unknown;
+  /** As `readInspects` gives them, or by id from an engine. */
+  containers: InspectedContainers;
   /** Which container: id, the beginning of one, or name. Needed when there are several. */
   target?: string | undefined;
   hostname: string;
@@ -39,10 +39,10 @@ export interface Explanation {
 
 /**
  * What would be registered for a container, and why its other ports would not.
- * @throws {TypeError} the inspects or the target are unusable; {DockerError} bad_answer; {TemplateError}
+ * @throws {TypeError} the target names no container; {TemplateError}
  */
 export async function explain(options: ExplainOptions): Promise<Explanation> {
-  const containers = readInspects(options.inspects);
+  const { containers } = options;
   const lookup = lookupIn(containers);
   const only = containers.size === 1 ? [...containers.values()][0] : undefined;
   const container = options.target === undefined ? only : lookup(options.target);

@@ -18,7 +18,7 @@ export interface BookedContainer {
 export interface ContainerBookOptions {
   services: Omit<ServicesOptions, "forceTags">;
   deregister: DeregisterPolicy;
-  /** The tags of one container; a string is known at once. May reject: that refuses this container alone. */
+  /** The tags of one container; a string is known at once. May throw or reject: that refuses this container alone. */
   tags: (container: Container) => string | Promise<string>;
   /** A template came to its end: `book` again. */
   onReady: () => void;
@@ -84,7 +84,12 @@ export class ContainerBook {
     const known = this.#tags.get(container);
     if (known !== undefined) return known;
     if (this.#running.has(container)) return undefined;
-    const tags = this.#options.tags(container);
+    let tags: string | Promise<string>;
+    try {
+      tags = this.#options.tags(container);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
     if (typeof tags === "string") {
       this.#tags.set(container, tags);
       return tags;

@@ -12,6 +12,8 @@ export interface DiscoveryRegistryOptions {
   held?: boolean;
   /** Default 15,000. */
   ttlMs?: number;
+  /** How often it is written again, when not held. Default a third of `ttlMs`. */
+  heartbeatMs?: number;
   name?: string;
 }
 
@@ -25,12 +27,12 @@ const parallelReads = 8;
  * discoveryRegistry({ discovery: engine, held: true });
  */
 export function discoveryRegistry(options: DiscoveryRegistryOptions): Registry<DiscoveryPayload> {
-  const { discovery, held = false, ttlMs = 15_000, name = "discovery" } = options;
+  const { discovery, held = false, ttlMs = 15_000, heartbeatMs = ttlMs / 3, name = "discovery" } = options;
   const registration = held ? { held: true } : { ttlMs };
 
   return {
     name,
-    heartbeatMs: held ? undefined : Math.floor(ttlMs / 3),
+    heartbeatMs: held ? undefined : heartbeatMs,
     entryOf: discoveryEntry,
 
     async list() {

@@ -1,0 +1,118 @@
+/**
+ * registrator: watches Docker; every container that comes up or goes down is in the registry, or out of it.
+ * `registrator REGISTRY` is the daemon, with the original's flags in Go's syntax; `explain` and `plan` write nothing.
+ */
+import { choice, file, flag, integer, runTool, text, verb } from "../lib/cli/index.ts";
+import { flagsFirst } from "./registrator/commands/flagsFirst.ts";
+
+/** What decides which services a container has: the same for the daemon, `explain` and `plan`. */
+const model = {
+  ip: text({ description: "address of published ports", metavar: "IP" }),
+  internal: flag({ description: "register containers' own addresses and ports, not published ones" }),
+  explicit: flag({ description: "only ports with SERVICE_NAME or SERVICE_<port>_NAME" }),
+  useIpFromLabel: text({ description: "label that holds the address to register", metavar: "LABEL" }),
+  tags: text({ description: "further tags for all services, comma-separated; a Go template over the container" }),
+  ttl: integer({ description: "seconds that a registration lives without a refresh", default: 0, metavar: "SECONDS" }),
+  ttlRefresh: integer({ description: "seconds between refreshes", default: 0, metavar: "SECONDS" }),
+  network: text({ description: "with -internal: the network whose address is registered", metavar: "NAME" }),
+  hostname: text({ description: "the host's name in service IDs; default the system's", metavar: "NAME" }),
+  compat: flag({ description: "exactly as the original, its bugs included" }),
+} as const;
+
+const daemon = {
+  ...model,
+  resync: integer({ description: "seconds between full comparisons; 0: every 180", default: 0, metavar: "SECONDS" }),
+  deregister: text({
+    description: "when a container's end takes its services out: always, or on-success",
+    default: "always",
+  }),
+  cleanup: flag({ description: "accepted; entries of ours without a container always go" }),
+  retryAttempts: integer({
+    description: "give up after so many further tries at the start, -1: never; not given: never",
+    min: -1,
+    metavar: "N",
+  }),
+  retryInterval: integer({ description: "milliseconds between those", default: 2000, min: -1, metavar: "MS" }),
+  shutdown: choice({
+    description: "what becomes of our entries when we end",
+    choices: ["keep", "deregister"],
+    default: "keep",
+  }),
+} as const;
+
+const uri = text({ description: "discoverd://HOST[:PORT]", metavar: "REGISTRY" });
+const extraArguments = (extra: readonly string[]) =>
+  `Extra unparsed arguments: \n${extra.map((each) => `  ${each}`).join("\n")}\nOptions should come before the registry URI argument.`;
+
+const run = verb({
+  name: "run",
+  summary: "keep a registry equal to this host's containers",
+  description:
+    "Watches the Docker engine that DOCKER_HOST names (else /var/run/docker.sock, /tmp/docker.sock). Options come before the registry, in Go's syntax: -ip 10.0.0.1, -ip=10.0.0.1, -internal.",
+  examples: [
+    ["registrator discoverd://127.0.0.1:1111", "published ports, at this host's address"],
+    ["registrator -internal discoverd://", "containers' own addresses"],
+    [
+      "registrator -ip 10.0.0.5 -tags '{{.Config.Hostname}}' discoverd://10.0.0.1:1111",
+      "at an address, with a tag by template",
+    ],
+  ],
+  options: daemon,
+  args: { uri },
+  json: false,
+  goFlags: true,
+  extraArguments,
+  run: async (context, values) => (await import("./registrator/commands/run.ts")).run(context, values),
+});
+
+const explain = verb({
+  name: "explain",
+  summary: "what would be registered for a container, and why its other ports would not",
+  description: "Reads the container from Docker, or from a file with what `docker inspect` printed. Writes nothing.",
+  examples: [
+    ["registrator explain web-1", "a running container"],
+    [
+      "registrator explain -internal --inspect web.json --json",
+      "from a file: one inspect object, an array, or a map by id",
+    ],
+  ],
+  options: {
+    ...daemon,
+    inspect: file({ description: "read inspect objects from this file (- is stdin)", env: false, metavar: "FILE" }),
+    target: text({ description: "which of the file's containers", env: false, metavar: "ID" }),
+  },
+  args: { container: text({ description: "id, its beginning, or name", metavar: "CONTAINER" }) },
+  goFlags: true,
+  run: async (context, values) => (await import("./registrator/commands/explain.ts")).explainCommand(context, values),
+});
+
+const plan = verb({
+  name: "plan",
+  summary: "what would be written to the registry now",
+  examples: [["registrator plan -internal discoverd://127.0.0.1:1111", "the difference; nothing is written"]],
+  options: daemon,
+  args: { uri },
+  goFlags: true,
+  extraArguments,
+  run: async (context, values) => (await import("./registrator/commands/plan.ts")).plan(context, values),
+});
+
+const list = verb({
+  name: "list",
+  summary: "the registry's entries that a registrator wrote",
+  examples: [["registrator list discoverd://127.0.0.1:1111", "service, address, container, owner"]],
+  args: { uri },
+  goFlags: true,
+  extraArguments,
+  run: async (context, values) => (await import("./registrator/commands/list.ts")).list(context, values),
+});
+
+await runTool(
+  {
+    name: "registrator",
+    summary: "every container that comes up or goes down is in the registry, or out of it",
+    verbs: [run, explain, plan, list],
+    defaultVerb: "run",
+  },
+  flagsFirst(explain, process.argv.slice(2)),
+);
