@@ -1,6 +1,6 @@
 import { openEtcd } from "../../../lib/store/etcd/openEtcd.ts";
 import { type Etcd, startEtcd } from "../../testbed/etcd.ts";
-import { describeStore } from "./conformance.ts";
+import { describeStore } from "./conformance/describeStore.ts";
 
 const urlOf = (etcd: Etcd, prefix = "") =>
   `etcd://${etcd.nodes.map((node) => new URL(node.url).host).join(",")}${prefix}`;

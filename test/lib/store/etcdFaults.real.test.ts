@@ -10,7 +10,8 @@ import { type Etcd, type EtcdNode, type EtcdOptions, startEtcd } from "../../tes
 import { freePorts } from "../../testbed/freePort.ts";
 import { scratchDir } from "../../testbed/scratch.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
-import { put, text, Watcher } from "./conformance.ts";
+import { put, text } from "./conformance/suite.ts";
+import { Watcher } from "./conformance/Watcher.ts";
 import { FreezingProxy } from "./freezingProxy.ts";
 
 setDefaultTimeout(90_000); // per file: a preload's holds for the first file only

@@ -4,7 +4,7 @@ import { openEtcd } from "../../../lib/store/etcd/openEtcd.ts";
 import type { Store } from "../../../lib/store/store.ts";
 import { StoreError } from "../../../lib/store/storeError.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
-import { Watcher } from "./conformance.ts";
+import { Watcher } from "./conformance/Watcher.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { openStore } from "../../../lib/store/openStore.ts";
 import { StoreError } from "../../../lib/store/storeError.ts";
 import { scratchDir } from "../../testbed/scratch.ts";
-import { put } from "./conformance.ts";
+import { put } from "./conformance/suite.ts";
 
 const dir = scratchDir();
 const disk = join(dir, "disk");

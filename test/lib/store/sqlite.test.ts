@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { openStore } from "../../../lib/store/openStore.ts";
 import { scratchDir } from "../../testbed/scratch.ts";
-import { describeStore } from "./conformance.ts";
+import { describeStore } from "./conformance/describeStore.ts";
 
 describeStore("memory:", async () => ({ open: () => openStore("memory:"), shared: false }));
 

@@ -6,7 +6,8 @@ import { openStore } from "../../../lib/store/openStore.ts";
 import { openSqlite } from "../../../lib/store/sqlite/openSqlite.ts";
 import { scratchDir } from "../../testbed/scratch.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
-import { put, Watcher } from "./conformance.ts";
+import { put } from "./conformance/suite.ts";
+import { Watcher } from "./conformance/Watcher.ts";
 
 const dir = scratchDir();
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
