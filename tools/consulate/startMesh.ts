@@ -52,7 +52,10 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   };
 
   try {
-    const discovery: Engine = await openEngine(store, { log: log.child("discovery") });
+    const discovery: Engine = await openEngine(store, {
+      log: log.child("discovery"),
+      address: `${listen.hostname}:${listen.port}`,
+    });
     closers.push(() => discovery.close());
 
     const metrics = createMetrics();
@@ -64,6 +67,10 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
       metrics,
       peers: () => discovery.daemons().map(({ address }) => address),
       signal: closing.signal,
+      alsoReady: () => {
+        const { ready, reason } = status();
+        return { ok: ready, reason };
+      },
     });
 
     const containers = createContainerWatcher(docker, { log: log.child("docker") });
