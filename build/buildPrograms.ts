@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Arch } from "./arch.ts";
 import { baseBun } from "./baseBun.ts";
@@ -99,10 +99,7 @@ function licenseFiles(root: string): { name: string; content: Buffer[] }[] {
 }
 
 async function makeScript(plan: BuildPlan, { name, entry }: Program, output: Output): Promise<string> {
-  const file = join(plan.out, `${name}.mjs`);
-  await bundleScript(plan.root, entry, file);
-  chmodSync(file, 0o755);
-  return output.note(`${name}.mjs`);
+  return output.write(`${name}.mjs`, [await bundleScript(plan.root, entry)], 0o755);
 }
 
 async function makeImage(plan: BuildPlan, { name }: Program, binary: Buffer[], licenses: TarEntry[], output: Output) {

@@ -7,13 +7,14 @@ import { oneLocale } from "./oneLocale.ts";
  * in it. Names stay readable, for the stack traces; licences of what is bundled stand at its end.
  *
  * @param root folder that file names in messages are relative to
+ * @returns the script, which begins with `#!/usr/bin/env bun`
  * @throws BuildError `bundle-failed` with esbuild's first errors
  */
-export async function bundleScript(root: string, entry: string, outfile: string): Promise<void> {
+export async function bundleScript(root: string, entry: string): Promise<Buffer> {
   const result = await build({
     absWorkingDir: root,
     entryPoints: [entry],
-    outfile,
+    write: false,
     bundle: true,
     format: "esm",
     platform: "node",
@@ -25,7 +26,7 @@ export async function bundleScript(root: string, entry: string, outfile: string)
     legalComments: "eof",
     // CommonJS packages call require() for Node's modules, which an ES module does not have by itself.
     banner: {
-      js: '#!/usr/bin/env bun\nimport { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
     logLevel: "silent",
   }).catch((error: { errors?: { text: string; location: { file: string; line: number } | null }[] }) => {
@@ -35,4 +36,6 @@ export async function bundleScript(root: string, entry: string, outfile: string)
     throw new BuildError("bundle-failed", lines.slice(0, 5).join("\n") || String(error));
   });
   for (const { text } of result.warnings) throw new BuildError("bundle-failed", `${entry}: ${text}`);
+  const text = result.outputFiles[0]?.text ?? "";
+  return Buffer.from(text.startsWith("#!") ? text : `#!/usr/bin/env bun\n${text}`); // else it stands in the entry
 }

@@ -21,6 +21,10 @@ const tools: Readonly<Record<string, { summary: string; start: () => Promise<unk
     summary: "service discovery with an API, over a store that you choose",
     start: () => import("./discoverd.ts"),
   },
+  registrator: {
+    summary: "every container that comes up or goes down is in the registry, or out of it",
+    start: () => import("./registrator.ts"),
+  },
 };
 
 const help = `Examples:
