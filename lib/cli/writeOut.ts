@@ -27,10 +27,13 @@ export function writeText(fd: 1 | 2, text: string): boolean {
   return writeAll(fd, `${drawn.erase()}${text}${drawn.redraw()}`);
 }
 
+// A pipe's reader has left, a terminal was hung up, the descriptor was closed; stdout may also be a socket.
+const goneCodes = new Set(["EPIPE", "EIO", "EBADF", "ECONNRESET", "ENOTCONN"]);
+
 /**
  * Writes everything to a descriptor before it returns, so that nothing is lost at exit and a slow reader slows us down
  * instead of filling our memory.
- * @returns false when the reader has gone (EPIPE).
+ * @returns false when the reader has gone.
  */
 export function writeAll(fd: number, text: string): boolean {
   let bytes = Buffer.from(text);
@@ -41,7 +44,7 @@ export function writeAll(fd: number, text: string): boolean {
       const { code } = error as { code?: string };
       // Another process may have made our shared terminal or pipe non-blocking.
       if (code === "EAGAIN") Atomics.wait(pause, 0, 0, 5);
-      else if (code === "EPIPE" || code === "EIO" || code === "EBADF") return false;
+      else if (code !== undefined && goneCodes.has(code)) return false;
       else if (code !== "EINTR") throw error;
     }
   }
