@@ -123,7 +123,7 @@ describe.each(["old", "new"] as EngineKind[])("ambassadord on the %s engine", (e
     expect(await ask(a, a.gateway, 6379)).toBe("");
   });
 
-  test("a service moves while it is called, and one of two backends is killed: no call fails", async () => {
+  test("a service moves while it is called, then one of two backends is killed: no call after it fails", async () => {
     const old = await start("old-redis", { port: 9000 });
     const oldId = await register("redis", `${old.ip}:9000`);
     const client = await start("client", { env: { BACKEND_6379: "redis" } });

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline";
 import { connectTcp, listenTcp, type TcpSocket } from "../../../lib/runtime/tcp.ts";
+import { bindUdp, type UdpSocket } from "../../../lib/runtime/udp.ts";
 import type { KernelPlane } from "../../../tools/ambassadord/planes/kernel/kernelPlane.ts";
 import { openKernelPlane } from "../../../tools/ambassadord/planes/kernel/openKernelPlane.ts";
 import type { Route } from "../../../tools/ambassadord/planes/plane.ts";
@@ -13,6 +14,10 @@ export type HelperCommand =
   /** As `ask`, until `askEnd`. */
   | { do: "askBegin"; host: string; port: number }
   | { do: "askEnd" }
+  /** Answers each datagram with its name. */
+  | { do: "serveUdp"; name: string; port: number }
+  /** One datagram from a socket that stays the same for all of them, and its answer. */
+  | { do: "askUdp"; host: string; port: number }
   /** Opens a connection that stays, and says who answered. */
   | { do: "hold"; host: string; port: number }
   /** Whether the held one still echoes. */
@@ -31,6 +36,8 @@ export interface AskResult {
 }
 
 let plane: KernelPlane | undefined;
+let udp: UdpSocket | undefined;
+let answered: ((text: string) => void) | undefined;
 let held: TcpSocket | undefined;
 let endless: { stop: boolean; result: Promise<AskResult> } | undefined;
 
@@ -100,6 +107,21 @@ async function obey(command: HelperCommand): Promise<unknown> {
       if (!endless) throw new Error("not begun");
       endless.stop = true;
       return endless.result;
+    case "serveUdp": {
+      const server = await bindUdp({ hostname: "0.0.0.0", port: command.port }, (_bytes, port, address) =>
+        server.send(new TextEncoder().encode(command.name), port, address),
+      );
+      return "serving";
+    }
+    case "askUdp": {
+      udp ??= await bindUdp({ hostname: "0.0.0.0", port: 0 }, (bytes) => answered?.(new TextDecoder().decode(bytes)));
+      const answer = new Promise<string>((resolve) => {
+        answered = resolve;
+        setTimeout(() => resolve(""), 2000);
+      });
+      udp.send(new TextEncoder().encode("?"), command.port, command.host);
+      return answer;
+    }
     case "hold":
       held = await connectTcp({ hostname: command.host, port: command.port }, AbortSignal.timeout(8000));
       return firstBytes(held, 8000);

@@ -101,6 +101,17 @@ describe("routes", () => {
   });
 });
 
+test("UDP: answers come back, and a socket that stays goes to the new backend when its old one leaves", async () => {
+  for (const byte of [21, 22]) await at(byte).tell({ do: "serveUdp", name: `u${byte}`, port: 53 });
+  const dns = (byte: number) =>
+    routeOf({ from: ip(11), id: "dns", proto: "udp", port: 53, backends: [backendOf(ip(byte), 53)] });
+  const once = () => at(11).tell<string>({ do: "askUdp", host: bridge.gateway, port: 53 });
+  await apply(dns(21));
+  expect([await once(), await once(), await once()]).toEqual(["u21", "u21", "u21"]);
+  await apply(dns(22));
+  expect([await once(), await once()]).toEqual(["u22", "u22"]);
+});
+
 describe("backends that go", () => {
   test("a connect that hangs at a removed backend is freed: its next try lands on a live one", async () => {
     const hole = bridge.container(29);
