@@ -36,7 +36,7 @@ export interface AmbassadorCounters {
   failedApplies: number;
   /** How long the last apply took, ms. */
   lastApplyMs: number;
-  /** From the oldest Docker event behind the last apply to its end, ms; undefined when no event led to it. */
+  /** From the oldest Docker event behind an apply to its end, of the last that an event led to, ms; undefined before the first. */
   lastEventToRouteMs: number | undefined;
   kernel: KernelCounters | undefined;
   socket: SocketCounters;
@@ -206,7 +206,7 @@ export class Ambassador {
     if (rebuilds > 0 && this.#rebuilds() > rebuilds)
       this.#parts.log.warn("somebody had changed our kernel table; it is repaired");
     this.#counters.lastApplyMs = performance.now() - begun;
-    this.#counters.lastEventToRouteMs = eventAt === undefined ? undefined : Date.now() - eventAt;
+    if (eventAt !== undefined) this.#counters.lastEventToRouteMs = Date.now() - eventAt;
   }
 
   #rebuilds(): number {

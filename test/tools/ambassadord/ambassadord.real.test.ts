@@ -248,6 +248,25 @@ describe.each(["old", "new"] as EngineKind[])("ambassadord on the %s engine", (e
     expect(performance.now() - begun).toBeLessThan(2000);
   });
 
+  test("a second ambassador on the host says who holds it, and ends with 3", async () => {
+    const { code, stderr } = await docker.host.exec([
+      ...[process.execPath, `${root}/tools/ambassadord.ts`, "serve", "--docker", docker.url, "--listen", "127.0.0.1:0"],
+    ]);
+    expect(stderr).toContain(`another ambassador (pid ${ambassador.pid}) keeps the routes of this host`);
+    expect(code).toBe(3);
+    const { stdout } = await docker.host.exec([
+      ...[
+        process.execPath,
+        `${root}/tools/ambassadord.ts`,
+        "routes",
+        "--json",
+        "--api",
+        `http://${docker.host.ip}:1112`,
+      ],
+    ]);
+    expect(JSON.parse(stdout)).toEqual([]);
+  });
+
   test("SIGTERM leaves nothing in the kernel; in user space alone the same routes are served", async () => {
     const a = await start("svc-u", { port: 9000 });
     await register("one", `${a.ip}:9000`);

@@ -86,6 +86,11 @@ function addMetrics(ambassador: RunningAmbassador, metrics: Metrics): void {
   read("ambassadord_applies", "How often the planes were made equal to the routes.", () => counters().applies);
   read("ambassadord_failed_applies", "How often that failed.", () => counters().failedApplies);
   read("ambassadord_last_apply_seconds", "How long the last one took.", () => counters().lastApplyMs / 1000);
+  read(
+    "ambassadord_last_event_to_route_seconds",
+    "From the last Docker event to its routes, 0 before the first.",
+    () => (counters().lastEventToRouteMs ?? 0) / 1000,
+  );
   read("ambassadord_kernel_rebuilds", "How often the kernel's table was made anew.", () => counters().kernel?.rebuilds);
   read(
     "ambassadord_kernel_freed",

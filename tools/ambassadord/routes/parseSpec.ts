@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv4, isIPv6 } from "../../../lib/runtime/ipAddress.ts";
 
 /** What a container asks to be connected to. */
 export type Spec =

@@ -1,6 +1,6 @@
-import { isIP } from "node:net";
 import type { Instance } from "../../../lib/discovery/discovery.ts";
 import type { Container } from "../../../lib/docker/containers.ts";
+import { isIP } from "../../../lib/runtime/ipAddress.ts";
 import type { AppliedRoute, Backend, CallerAddress, Route } from "../planes/plane.ts";
 import { type Ask, asksOf, printable } from "./asksOf.ts";
 import type { LocalBackends } from "./localBackends.ts";
