@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { silentLogger } from "../../../lib/cli/index.ts";
+import { silentLogger } from "../../../lib/cli/logger.ts";
 import { openEngine } from "../../../lib/discovery/index.ts";
 import { createContainerWatcher, createDockerClient } from "../../../lib/docker/index.ts";
 import { openStore } from "../../../lib/store/openStore.ts";

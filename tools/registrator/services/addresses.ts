@@ -1,5 +1,5 @@
-import { isIP } from "node:net";
 import type { Container } from "../../../lib/docker/containers.ts";
+import { isIP } from "../../../lib/runtime/ipAddress.ts";
 import type { ServicesOptions } from "./service.ts";
 
 /** A container as inspected; engines before API 1.52 also gave an address at the top, which the original read. */

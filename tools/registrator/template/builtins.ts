@@ -42,8 +42,12 @@ export const builtins: Readonly<Record<string, TemplateFunction>> = {
     args
       .map(print)
       .join("")
-      .replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`),
-  js: (...args) => JSON.stringify(args.map(print).join("")).slice(1, -1),
+      .replace(/[&<>"']/g, (char) => htmlEscapes[char] ?? char),
+  js: (...args) =>
+    args
+      .map(print)
+      .join("")
+      .replace(/[\\'"<>&=\p{Cc}]/gu, (char) => jsEscapes[char] ?? unicodeEscape(char)),
   eq(value, ...others) {
     if (others.length === 0) throw new TemplateError("missing argument for comparison");
     return others.some((other) => comparable(value) === comparable(other));
@@ -54,6 +58,13 @@ export const builtins: Readonly<Record<string, TemplateFunction>> = {
   gt: (a, b) => order(a, b) > 0,
   ge: (a, b) => order(a, b) >= 0,
 };
+
+const htmlEscapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" };
+const jsEscapes: Record<string, string> = { "\\": "\\\\", "'": "\\'", '"': '\\"' };
+
+function unicodeEscape(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
 
 function inRange(value: Value, max: number, name: string): number {
   const at = asNumber(value, name);

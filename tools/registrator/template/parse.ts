@@ -135,6 +135,7 @@ class TokenReader {
     }
     const [first] = operands;
     if (!first) throw new TemplateError("missing value for command");
+    if (first.kind === "value" && first.value === null) throw new TemplateError("nil is not a command");
     if (first.kind === "value" && operands.length > 1) throw new TemplateError("can't give argument to non-function");
     return operands;
   }

@@ -1,6 +1,6 @@
-import { isIP, isIPv6 } from "node:net";
 import type { Instance } from "../../../../lib/discovery/discovery.ts";
 import { instanceId } from "../../../../lib/discovery/instanceId.ts";
+import { isIP, isIPv6 } from "../../../../lib/runtime/ipAddress.ts";
 import type { Service } from "../../services/service.ts";
 import { joinTags } from "../../services/tags.ts";
 import { type Entry, EntryRefused, type Origin } from "../registry.ts";
