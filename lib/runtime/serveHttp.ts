@@ -91,8 +91,13 @@ async function serveDeno(hostname: string, options: HttpListenOptions, handler: 
     port: server.addr.port,
     url: urlOf(options.tls ? "https" : "http", hostname, server.addr.port),
     async stop(graceMs = 0) {
-      if (graceMs > 0) await Promise.race([server.shutdown(), after(graceMs)]);
-      cut.abort();
+      let closed = false;
+      const shutdown = async () => {
+        await server.shutdown();
+        closed = true;
+      };
+      if (graceMs > 0) await Promise.race([shutdown(), after(graceMs)]);
+      if (!closed) cut.abort(); // Deno throws "Bad resource ID" when it closes a listener twice
     },
   };
 }
