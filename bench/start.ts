@@ -2,6 +2,7 @@
 // by turns, since the machine is shared. Writes bench/results/start.json. Build first: bun build.ts.
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "..");
@@ -86,10 +87,10 @@ function memoryOf(pid: number): Memory {
 }
 
 /** Median, and the middle half's ends: what another tenant of the machine does to a run is in the tail. */
-function spread(values: number[]): { median: number; p25: number; p75: number; runs: number } {
+function spread(values: number[]): { median: number; least: number; p25: number; p75: number; runs: number } {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number) => Number((sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN).toFixed(2));
-  return { median: at(0.5), p25: at(0.25), p75: at(0.75), runs: sorted.length };
+  return { median: at(0.5), least: at(0), p25: at(0.25), p75: at(0.75), runs: sorted.length };
 }
 
 const perKind = <T>(make: () => T): Record<Kind, T> => ({ plain: make(), static: make() });
@@ -146,6 +147,8 @@ const report = {
   commit: changed ? `${commit} and changes` : commit,
   date: new Date().toISOString(),
   bun: process.versions.bun,
+  /** Over the last minute: from 2 up (two cores) the times tell more of the neighbours than of the tool. */
+  load: Number(loadavg()[0]?.toFixed(2)),
   limits,
   held,
   results,
