@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
+import { isIPv4, isIPv6 } from "../runtime/ipAddress.ts";
 import { hint } from "./didYouMean.ts";
-import { isIPv4, isIPv6 } from "./ipAddress.ts";
 import type { ListenAddress, Option } from "./options.ts";
 import { UsageError } from "./usageError.ts";
 

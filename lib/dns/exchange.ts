@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { isIPv6 } from "../runtime/ipAddress.ts";
 import { connectTcp } from "../runtime/tcp.ts";
 import { bindUdp } from "../runtime/udp.ts";
 import { flag } from "./dnsConstants.ts";

@@ -1,5 +1,5 @@
-import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
+import { isIP } from "../runtime/ipAddress.ts";
 import { rcode } from "./dnsConstants.ts";
 import { DnsError } from "./dnsError.ts";
 import { type DnsAddress, exchange } from "./exchange.ts";

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv4, isIPv6 } from "../runtime/ipAddress.ts";
 import { rrType } from "./dnsConstants.ts";
 import { DnsError } from "./dnsError.ts";
 

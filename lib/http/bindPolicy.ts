@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "../cli/ipAddress.ts";
+import { isIPv4, isIPv6 } from "../runtime/ipAddress.ts";
 
 export interface BindSecurity {
   /** The bearer token that clients must show; none if absent. */

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "../cli/ipAddress.ts";
+import { isIPv4, isIPv6 } from "../runtime/ipAddress.ts";
 import { isLoopback } from "./bindPolicy.ts";
 
 export interface HostPolicy {

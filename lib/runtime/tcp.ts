@@ -1,4 +1,4 @@
-import net from "node:net";
+import type net from "node:net";
 import { runtime } from "./runtime.ts";
 
 /**
@@ -273,10 +273,11 @@ class NodeSocket implements TcpSocket {
   }
 }
 
-function listenNode(
+async function listenNode(
   address: { hostname: string; port: number },
   accept: (socket: TcpSocket) => void,
 ): Promise<TcpListener> {
+  const net = await import("node:net"); // 4 MB that Bun's own sockets do without
   return new Promise((resolve, reject) => {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (raw) =>
       accept(new NodeSocket(raw)),
@@ -292,7 +293,8 @@ function listenNode(
   });
 }
 
-function connectNode(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
+async function connectNode(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
+  const net = await import("node:net");
   return new Promise((resolve, reject) => {
     const raw = net.connect({ host: address.hostname, port: address.port, allowHalfOpen: true });
     const abort = () => {

@@ -1,4 +1,3 @@
-import dgram from "node:dgram";
 import { runtime } from "./runtime.ts";
 
 export interface UdpSocket {
@@ -38,10 +37,11 @@ export async function bindUdp(
   };
 }
 
-function bindNode(
+async function bindNode(
   address: { hostname: string; port: number },
   receive: (bytes: Uint8Array, port: number, address: string) => void,
 ): Promise<UdpSocket> {
+  const dgram = await import("node:dgram");
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket(address.hostname.includes(":") ? "udp6" : "udp4");
     socket.once("error", reject);

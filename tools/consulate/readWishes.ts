@@ -1,5 +1,5 @@
-import { isIP } from "node:net";
 import { UsageError } from "../../lib/cli/index.ts";
+import { isIP } from "../../lib/runtime/ipAddress.ts";
 import type { DnsWish } from "./keepDns.ts";
 
 /**

@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from "node:net";
 import type { Instance, Leader } from "../../../lib/discovery/discovery.ts";
 import {
   type DnsRecord,
@@ -10,6 +9,7 @@ import {
   type Zone,
   type ZoneAnswer,
 } from "../../../lib/dns/index.ts";
+import { isIPv4, isIPv6 } from "../../../lib/runtime/ipAddress.ts";
 
 /** What the zone reads; a Discovery is one. */
 export interface InstanceReader {

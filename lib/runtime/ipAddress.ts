@@ -14,3 +14,8 @@ export function isIPv6(text: string): boolean {
   if (more.length > 0 || (zone !== undefined && !/^[\w.-]{1,32}$/.test(zone))) return false;
   return /^[\da-f:.]{2,45}$/i.test(address) && address.includes(":") && URL.canParse(`http://[${address}]/`);
 }
+
+/** 4, 6, or 0 when it is no address: as node:net's `isIP`. */
+export function isIP(text: string): 0 | 4 | 6 {
+  return isIPv4(text) ? 4 : isIPv6(text) ? 6 : 0;
+}
