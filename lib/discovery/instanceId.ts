@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import process from "node:process";
 
 /**
  * An instance's id as the original makes it: the lower-case hex MD5 of `proto + "-" + addr`.
@@ -7,5 +7,9 @@ import { createHash } from "node:crypto";
  * instanceId("tcp", "127.0.0.1:2"); // "35ee81ee2b44f7521139b75e865e3c98"
  */
 export function instanceId(proto: string, addr: string): string {
-  return createHash("md5").update(`${proto}-${addr}`).digest("hex");
+  crypto ??= process.getBuiltinModule("node:crypto");
+  return crypto.createHash("md5").update(`${proto}-${addr}`).digest("hex");
 }
+
+/** Loaded with the first id: it is a large part of a daemon's start. */
+let crypto: typeof import("node:crypto") | undefined;

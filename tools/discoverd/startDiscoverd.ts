@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import type { Logger } from "../../lib/cli/logger.ts";
 import { version } from "../../lib/cli/version.ts";
 import type { Engine } from "../../lib/discovery/engine/engine.ts";
@@ -68,7 +67,7 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
     const closeStore = async () => {
       if (typeof options.store === "string") await store.close();
     };
-    const address = options.advertise ?? `${advertised(listen.hostname)}:${server.port}`;
+    const address = options.advertise ?? `${await advertised(listen.hostname)}:${server.port}`;
     const discovery = await openEngine(store, { ...options.engine, address, log: log.child("engine") });
     undo.push(() => discovery.close(), closeStore);
     api = createDiscoverdApi(discovery, {
@@ -105,9 +104,10 @@ function starting(): Response {
   return Response.json(body, { status: 503 });
 }
 
-function advertised(host: string): string {
+async function advertised(host: string): Promise<string> {
   const isAny = host === "0.0.0.0" || host === "::" || host === "[::]" || host === "";
-  return isAny ? hostname() : host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  if (isAny) return (await import("node:os")).hostname();
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
 }
 
 function hostPort(host: string, port: number): string {

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Store } from "../../store/store.ts";
 import { type Clock, monotonicClock } from "./clock.ts";
 import { Engine } from "./engine.ts";
@@ -42,7 +41,7 @@ export interface EngineOptions {
 export async function openEngine(store: Store, options: EngineOptions = {}): Promise<Engine> {
   const engine = new Engine(store, {
     log: options.log ?? noLog,
-    daemonId: options.daemonId ?? randomBytes(4).toString("hex"),
+    daemonId: options.daemonId ?? crypto.randomUUID().slice(0, 8),
     address: options.address ?? "",
     ttlMs: options.ttlMs ?? 10_000,
     leaseTtlMs: options.leaseTtlMs ?? 10_000,

@@ -8,11 +8,9 @@ import { eventStream } from "../../../lib/http/eventStream.ts";
 import { lastEventId } from "../../../lib/http/lastEventId.ts";
 import type { Metrics } from "../../../lib/http/metrics.ts";
 import { Problem } from "../../../lib/http/problem.ts";
-import { describeApi } from "./describeApi.ts";
 import { eventFrame } from "./eventFrame.ts";
 import { goJson } from "./goJson.ts";
 import { readBody } from "./readBody.ts";
-import { configSchema, instanceSchema, leaderSchema, metaUpdateSchema } from "./schemas.ts";
 
 export interface DiscoverdApiOptions {
   version: string;
@@ -37,6 +35,9 @@ export interface DiscoverdApiOptions {
 
 type C = Context<ApiEnv>;
 
+/** Loaded with the first body: making schemas is a fifth of a daemon's start. */
+const schemas = () => import("./schemas.ts");
+
 /**
  * The original's HTTP API, paths, bodies and messages as they were, over any Discovery; and what was added: GET /services,
  * /status, `id:` and Last-Event-ID on streams, `?fencing` and `?ttl_ms=`, Discoverd-Stale. Everything is in its /openapi.json.
@@ -51,6 +52,7 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
   const api = createApi({
     name: "discoverd",
     version,
+    describe: async (described) => (await import("./describeApi.ts")).describeApi(described),
     description: "Service discovery: services, instances with heartbeats, leaders, metadata, events.",
     ...(options.bind === undefined ? {} : { bind: options.bind }),
     token: options.token,
@@ -64,8 +66,6 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
       return ready ? (options.alsoReady?.() ?? { ok: true }) : { ok: false, reason };
     },
   });
-  describeApi(api);
-
   api.use(async (c, next) => {
     if (isShuttingDown) throw new Problem("service_unavailable", "discoverd: shutting down");
     await next();
@@ -101,7 +101,7 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
   api.put("/services/:service", async (c) => {
     const service = c.req.param("service");
     validateService(service);
-    const { leader_type } = await readBody(c.req.raw, configSchema);
+    const { leader_type } = await readBody(c.req.raw, (await schemas()).configSchema);
     await discovery.addService(service, { leader_type: leader_type as "oldest" });
     return empty();
   });
@@ -114,7 +114,7 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
 
   // ---- metadata
   api.put("/services/:service/meta", async (c) => {
-    const { data = null, index, leader_id } = await readBody(c.req.raw, metaUpdateSchema);
+    const { data = null, index, leader_id } = await readBody(c.req.raw, (await schemas()).metaUpdateSchema);
     const update = { data, index, ...(leader_id ? { leader_id } : {}) };
     return json(await discovery.setMeta(c.req.param("service"), update));
   });
@@ -126,7 +126,7 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
 
   // ---- instances
   api.put("/services/:service/instances/:id", async (c) => {
-    const { meta, index: _ignored, ...rest } = await readBody(c.req.raw, instanceSchema, false);
+    const { meta, index: _ignored, ...rest } = await readBody(c.req.raw, (await schemas()).instanceSchema, false);
     const instance: Instance = meta ? { ...rest, meta } : rest;
     const id = c.req.param("id");
     if (id !== instance.id) {
@@ -163,7 +163,7 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     if (summary?.config.leader_type !== "manual") {
       throw new Problem("validation_error", "service leader election type is not manual");
     }
-    const { id } = await readBody(c.req.raw, leaderSchema);
+    const { id } = await readBody(c.req.raw, (await schemas()).leaderSchema);
     await discovery.setLeader(service, id);
     return empty();
   });
