@@ -33,13 +33,15 @@ export function addHealth(api: Api, options: ApiOptions): void {
   if (options.token !== undefined) {
     api.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   }
-  api.get("/openapi.json", (c) =>
-    c.json(
-      api.getOpenAPI31Document({
-        openapi: "3.1.0",
-        info: { title: name, version, ...(options.description ? { description: options.description } : {}) },
-        ...(options.token === undefined ? {} : { security: [{ token: [] }] }),
-      }),
-    ),
-  );
+  let described: Promise<void> | undefined;
+  api.get("/openapi.json", async (c) => {
+    described ??= options.describe?.(api);
+    await described;
+    const document = api.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: { title: name, version, ...(options.description ? { description: options.description } : {}) },
+      ...(options.token === undefined ? {} : { security: [{ token: [] }] }),
+    });
+    return c.json(document);
+  });
 }

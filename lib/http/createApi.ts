@@ -29,6 +29,8 @@ export interface ApiOptions {
   version: string;
   /** What the API is for; one paragraph in the document. */
   description?: string;
+  /** Registers paths of plain routes for the document; called once, when somebody asks for it, so that a start costs nothing. */
+  describe?: (api: Api) => Promise<void>;
   /** The address that the server is bound to; decides which Host headers pass. Default "127.0.0.1". */
   bind?: string;
   /** Clients must show it as a bearer token on all paths but `openPaths`. */
