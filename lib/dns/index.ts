@@ -1,5 +1,4 @@
-export { dnsClass, rcode, rrType } from "./dnsConstants.ts";
-export { DnsError } from "./dnsError.ts";
+export { rcode, rrType } from "./dnsConstants.ts";
 export type { DnsAddress } from "./exchange.ts";
 export { Forwarder, parseDnsAddress, resolvConfServers, withoutSelf } from "./forwarder.ts";
 export { labelsOf } from "./names.ts";

@@ -1,4 +1,3 @@
-export { reservedMeta } from "./registries/discovery/discoveryEntry.ts";
 export { type DiscoveryRegistryOptions, discoveryRegistry } from "./registries/discovery/discoveryRegistry.ts";
 export type { Change, Entry, Origin, Registry } from "./registries/registry.ts";
 export {

@@ -15,9 +15,14 @@ export interface OpenRegistry {
   close(): Promise<void>;
 }
 
+const consul = async (uri: URL) => (await import("./consul/openConsul.ts")).openConsul(uri);
+
 /** One line a kind of registry; its code is loaded when its scheme is used. */
 const schemes: Readonly<Record<string, (uri: URL, options: RegistryOptions) => Promise<OpenRegistry>>> = {
   discoverd: async (uri, options) => (await import("./discovery/openDiscovery.ts")).openDiscovery(uri, options),
+  consul,
+  "consul-tls": consul,
+  "consul-unix": consul,
 };
 
 /**
