@@ -78,6 +78,7 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
       log: log.child("http"),
       peers: () => discovery.daemons().flatMap((daemon) => (daemon.address === "" ? [] : [daemon.address])),
       address: () => address,
+      watchers: () => discovery.watchers,
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
       signal: ending.signal,
     });

@@ -226,6 +226,22 @@ describe("request -> status and body, to the byte", () => {
     expect(answer.status).toBe(503);
   });
 
+  test("metrics have the registry's figures", async () => {
+    const text = await (await ask("GET", "/metrics")).text();
+    expect(text).toContain("\ndiscoverd_services 2\n");
+    expect(text).toContain("\ndiscoverd_instances 2\n");
+    expect(text).toContain("\ndiscoverd_stale 0\n");
+  });
+
+  test("an answer that may be old says for how long", async () => {
+    await store.close();
+    const answer = await ask("GET", "/services/web/instances");
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("discoverd-stale")).toMatch(/^\d+$/);
+    const write = await ask("PUT", "/services/abc", "{}");
+    expect([write.status, ((await write.json()) as { retry: boolean }).retry]).toEqual([503, true]);
+  });
+
   test("a body over 1 MiB is refused", async () => {
     const answer = await ask("PUT", "/services/web/meta", `{"data":"${"x".repeat(1 << 20)}"}`);
     expect(answer.status).toBe(400);

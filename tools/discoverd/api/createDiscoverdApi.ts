@@ -20,7 +20,10 @@ export interface DiscoverdApiOptions {
   token?: string | undefined;
   allowedHosts?: readonly string[];
   log?: ApiLog;
+  /** Served at /metrics. Default: the registry's own figures, loaded when they are first asked for. */
   metrics?: Metrics;
+  /** How many watches are open. Default 0. */
+  watchers?: () => number;
   /** Addresses (host:port) of the live daemons on the store, for Discoverd-Peers and /raft/peers. Default none. */
   peers?: () => readonly string[];
   /** This daemon's own: it expires what reports to it, so /raft/leader names it. Default none. */
@@ -176,6 +179,14 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
   });
 
   // ---- the daemon
+  if (!options.metrics) {
+    let metrics: Metrics | undefined;
+    api.get("/metrics", async () => {
+      const { discoverdMetrics } = await import("./discoverdMetrics.ts");
+      metrics ??= discoverdMetrics(discovery, options.watchers ?? (() => 0));
+      return new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } });
+    });
+  }
   api.get("/ping", () => empty());
   api.get("/status", async () => json(await discovery.status()));
   api.get("/.well-known/status", async () => {

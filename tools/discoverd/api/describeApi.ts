@@ -81,6 +81,7 @@ const paths: readonly [Method, string, Path][] = [
       errors: [500],
     },
   ],
+  ["get", "/metrics", { summary: "Metrics in Prometheus' text format" }],
   ["get", "/ping", { summary: "Answers 200" }],
   [
     "get",
