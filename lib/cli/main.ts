@@ -50,11 +50,20 @@ async function run(running: Running, argv: readonly string[]): Promise<number> {
     running.log = log;
     running.signal = stopSignal();
     reapOrphans();
+    setTimeout(giveBackStart, startedMs).unref();
     const result = await verb.run(createContext(tool.name, log, running.signal, values.json === true), values);
     return typeof result === "number" ? result : 0;
   } catch (error) {
     return failed(running, error);
   }
+}
+
+/** What still runs then is a server, or waits. */
+const startedMs = 1_000;
+
+async function giveBackStart(): Promise<void> {
+  const { releaseStartPages } = await import("../runtime/releaseStartPages.ts");
+  await releaseStartPages();
 }
 
 type Asked =
