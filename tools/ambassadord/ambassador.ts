@@ -4,7 +4,8 @@ import type { ContainersState } from "../../lib/docker/containers.ts";
 import { NetlinkError } from "../../lib/netlink/netlinkError.ts";
 import { explain } from "./explain.ts";
 import { applyRoutes, type Planes } from "./planes/applyRoutes.ts";
-import type { KernelCounters } from "./planes/kernel/kernelPlane.ts";
+import type { KernelCounters, KernelPlane } from "./planes/kernel/kernelPlane.ts";
+import type { Unavailable } from "./planes/pick.ts";
 import type { AppliedRoute } from "./planes/plane.ts";
 import type { SocketCounters, SocketPlane } from "./planes/socket/socketPlane.ts";
 import { DiscoveryView } from "./routes/discoveryView.ts";
@@ -25,7 +26,7 @@ export interface AmbassadorParts {
   discovery: Pick<Discovery, "watch">;
   /** Asked about networks, where given: those that are internal or isolated are known then. A DockerClient has it. */
   networks: NetworkInspector | undefined;
-  planes: Planes & { socket: SocketPlane };
+  planes: Planes & { kernel: KernelPlane | Unavailable; socket: SocketPlane };
   log: Logger;
   /** How often everything is applied again though nothing seems to have changed. */
   reapplyMs: number;
@@ -187,9 +188,9 @@ export class Ambassador {
       host,
       network: (id) => this.#networks.find(id),
     });
-    void this.#networks.keep(
-      new Set(asked.routes.flatMap(({ caller }) => caller.addresses.map(({ networkId }) => networkId))),
-    );
+    this.#networks.keep(asked.networkIds);
+    // After a restart the routes of the process before still stand: they are replaced by whole ones only.
+    if (asked.waiting && this.#asked === undefined) return this.#schedule(20);
     this.#names.keep(asked.hostNames);
     const rebuilds = this.#rebuilds();
     try {

@@ -66,7 +66,7 @@ export async function startAmbassador(options: AmbassadorOptions): Promise<Runni
     onRefused: sayRefusals(log),
     ...options.socket,
   });
-  const kernel = "plane" in opened ? opened.plane : { kind: "kernel" as const, unavailable: opened.unavailable };
+  const kernel = "plane" in opened ? opened.plane : opened;
   const ambassador = new Ambassador({
     containers: options.containers,
     discovery: options.discovery,

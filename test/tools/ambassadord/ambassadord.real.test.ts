@@ -267,6 +267,25 @@ describe.each(["old", "new"] as EngineKind[])("ambassadord on the %s engine", (e
     expect(JSON.parse(stdout)).toEqual([]);
   });
 
+  test("kill -9: the kernel's routes stay, and the next start takes them over", async () => {
+    const a = await start("svc-k", { port: 9000 });
+    await register("one", `${a.ip}:9000`);
+    const caller = await start("keeps", { env: { BACKEND_80: "one" } });
+    await route("keeps", to(`${a.ip}:9000`));
+    await ambassador.kill();
+    expect(await ask(caller, caller.gateway, 80)).toBe("svc-k");
+    const begun = ambassador.start();
+    let tries = 0;
+    let started = false;
+    void begun.finally(() => {
+      started = true;
+    });
+    for (; !started || tries < 10; tries++) expect(await ask(caller, caller.gateway, 80)).toBe("svc-k");
+    await begun;
+    await route("keeps", to(`${a.ip}:9000`));
+    expect(await ask(caller, caller.gateway, 80)).toBe("svc-k");
+  }, 30_000);
+
   test("SIGTERM leaves nothing in the kernel; in user space alone the same routes are served", async () => {
     const a = await start("svc-u", { port: 9000 });
     await register("one", `${a.ip}:9000`);

@@ -1,9 +1,8 @@
-import type { KernelPlane } from "./kernel/kernelPlane.ts";
-import { type Candidate, type PlaneChoice, pick } from "./pick.ts";
+import { type Candidate, type PlaneChoice, pick, type Unavailable } from "./pick.ts";
 import type { AppliedRoute, Plane, Route } from "./plane.ts";
 
 export interface Planes {
-  kernel: KernelPlane | { kind: "kernel"; unavailable: string };
+  kernel: Plane | Unavailable;
   socket: Plane;
   choice: PlaneChoice;
 }
@@ -22,7 +21,7 @@ export async function applyRoutes(
   const first = await applyPicked(routes, planes, planes.kernel, previous);
   if (!(first instanceof Error)) return first;
   const unavailable = `the kernel refused the rules: ${first.message}`;
-  const second = await applyPicked(routes, planes, { kind: "kernel", unavailable }, previous);
+  const second = await applyPicked(routes, planes, { unavailable }, previous);
   if (second instanceof Error) throw second;
   return second;
 }
@@ -31,7 +30,7 @@ export async function applyRoutes(
 async function applyPicked(
   routes: readonly Route[],
   planes: Planes,
-  kernel: Candidate | KernelPlane,
+  kernel: Candidate,
   previous: readonly AppliedRoute[],
 ): Promise<AppliedRoute[] | Error> {
   const choices = new Map(routes.map((route) => [route, pick(route, kernel, planes.socket, planes.choice)]));

@@ -4,7 +4,12 @@ import type { Plane, Route } from "./plane.ts";
 export type PlaneChoice = "auto" | "kernel" | "socket";
 
 /** What the picker needs to know of a plane; absent with the reason when it cannot be had here. */
-export type Candidate = Pick<Plane, "kind" | "canCarry"> | { kind: "kernel"; unavailable: string };
+export type Candidate = Pick<Plane, "canCarry"> | Unavailable;
+
+export interface Unavailable {
+  /** Why there is none here. */
+  unavailable: string;
+}
 
 export interface Choice {
   plane: "kernel" | "socket" | "none";

@@ -14,42 +14,58 @@ export interface NetworkInspector {
 
 const retryMs = 5000;
 const timeoutMs = 5000;
+/** How long a new network's routes wait for the answer; then it is taken as an ordinary one. */
+const patienceMs = 500;
 
-/** Asks the engine once about each network: neither fact of a network ever changes. Unknown ones are taken as ordinary. */
+interface Entry {
+  fact: NetworkFact | undefined;
+  asking: boolean;
+  askedAt: number;
+}
+
+/** Asks the engine once about each network: neither fact of a network ever changes. */
 export class NetworkFacts {
   readonly #inspector: NetworkInspector | undefined;
   readonly #changed: () => void;
-  readonly #known = new Map<string, { fact: NetworkFact | undefined; askedAt: number }>();
+  readonly #known = new Map<string, Entry>();
 
   constructor(inspector: NetworkInspector | undefined, changed: () => void) {
     this.#inspector = inspector;
     this.#changed = changed;
   }
 
-  find(networkId: string): NetworkFact {
-    return this.#known.get(networkId)?.fact ?? { internal: false, isolated: false };
+  /** undefined: not known yet, but will be in a moment. */
+  find(networkId: string): NetworkFact | undefined {
+    const entry = this.#known.get(networkId);
+    if (entry?.fact) return entry.fact;
+    const soon = this.#inspector && (!entry || (entry.asking && Date.now() - entry.askedAt < patienceMs));
+    return soon ? undefined : { internal: false, isolated: false };
   }
 
   /** Keeps exactly these known. */
-  async keep(networkIds: ReadonlySet<string>): Promise<void> {
+  keep(networkIds: ReadonlySet<string>): void {
     if (!this.#inspector) return;
     for (const id of this.#known.keys()) if (!networkIds.has(id)) this.#known.delete(id);
-    const unknown = [...networkIds].filter((id) => {
+    for (const id of networkIds) {
       const entry = this.#known.get(id);
-      return !entry || (!entry.fact && Date.now() - entry.askedAt >= retryMs);
-    });
-    await Promise.all(unknown.map((id) => this.#ask(id, this.#inspector as NetworkInspector)));
+      const due = !entry || (!entry.fact && !entry.asking && Date.now() - entry.askedAt >= retryMs);
+      if (due) void this.#ask(id, this.#inspector);
+    }
   }
 
   async #ask(id: string, inspector: NetworkInspector): Promise<void> {
-    const entry: { fact: NetworkFact | undefined; askedAt: number } = { fact: undefined, askedAt: Date.now() };
+    const entry: Entry = { fact: undefined, asking: true, askedAt: Date.now() };
     this.#known.set(id, entry);
+    const patience = setTimeout(this.#changed, patienceMs);
     try {
       const { internal, options } = await inspector.inspectNetwork(id, { timeoutMs });
       entry.fact = { internal, isolated: options["com.docker.network.bridge.enable_icc"] === "false" };
-      if (entry.fact.internal || entry.fact.isolated) this.#changed();
     } catch {
       // Asked again later; until then it is taken as an ordinary network.
+    } finally {
+      entry.asking = false;
+      clearTimeout(patience);
+      this.#changed();
     }
   }
 }

@@ -15,7 +15,8 @@ export interface World {
   /** The addresses that a host name stands for, as far as known. */
   resolve: (host: string) => readonly string[];
   host: HostAddresses;
-  network: (networkId: string) => NetworkFact;
+  /** undefined: not known yet, but in a moment; the container's address there waits for it. */
+  network: (networkId: string) => NetworkFact | undefined;
 }
 
 export interface HostAddresses {
@@ -30,8 +31,11 @@ export interface RoutesAsked {
   refused: AppliedRoute[];
   /** By route id: backends that were left out, and why; a service that is not there. */
   notes: Map<string, string[]>;
-  /** Names that `resolve` is asked for: the loop keeps these known. */
+  /** What `resolve` and `network` are asked for: the loop keeps these known. */
   hostNames: Set<string>;
+  networkIds: Set<string>;
+  /** A route is missing, or lacks an address, because a network is not known yet. */
+  waiting: boolean;
 }
 
 /**
@@ -39,12 +43,20 @@ export interface RoutesAsked {
  * wrote changes only its own routes.
  */
 export function routesOf(world: World): RoutesAsked {
-  const all: RoutesAsked = { routes: [], refused: [], notes: new Map(), hostNames: new Set() };
+  const all: RoutesAsked = {
+    routes: [],
+    refused: [],
+    notes: new Map(),
+    hostNames: new Set(),
+    networkIds: new Set(),
+    waiting: false,
+  };
   for (const container of world.containers) {
     if (!container.state.running) continue;
     const asks = asksOf(container);
     if (asks.length === 0) continue;
-    const caller = callerOf(container, world);
+    const caller = callerOf(container, world, all);
+    if (!caller) continue;
     const name = printable(container.name);
     for (const [index, ask] of asks.entries()) {
       const refuse = (why: string) =>
@@ -73,13 +85,18 @@ function routeOf(id: string, caller: Route["caller"], ask: Ask, backends: readon
   return { id, caller, proto: ask.proto, port: ask.port, target: ask.target, backends, needs: {} };
 }
 
-/** The caller's addresses, or why it cannot be told apart. */
-function callerOf(container: Container, { host, network }: World): { addresses: CallerAddress[] } | { why: string } {
+/** The caller's addresses, or why it cannot be told apart; undefined while none of its networks is known yet. */
+function callerOf(
+  container: Container,
+  { host, network }: World,
+  all: RoutesAsked,
+): { addresses: CallerAddress[] } | { why: string } | undefined {
   const mode = container.networkMode;
   if (mode === "host") return { why: "the container is on the host's network and has no address of its own" };
   if (mode.startsWith("container:")) return { why: "the container shares another one's network and address" };
   const addresses: CallerAddress[] = [];
   let why = "the container is on no network";
+  let isWaiting = false;
   for (const { ipv4: ip, networkId, gateway, name } of container.networks) {
     if (ip === "") continue;
     const own = host.isLocal(gateway) ? gateway : host.inSubnetOf(ip);
@@ -87,7 +104,13 @@ function callerOf(container: Container, { host, network }: World): { addresses: 
       why = `network ${printable(name)} does not lead through this host (its gateway is not an address of ours)`;
       continue;
     }
-    const { internal, isolated } = network(networkId);
+    all.networkIds.add(networkId);
+    const fact = network(networkId);
+    if (!fact) {
+      isWaiting = true;
+      continue;
+    }
+    const { internal, isolated } = fact;
     addresses.push({
       ip,
       networkId,
@@ -97,7 +120,9 @@ function callerOf(container: Container, { host, network }: World): { addresses: 
       ...(isolated ? { isolated: true } : {}),
     });
   }
-  return addresses.length > 0 ? { addresses } : { why };
+  if (isWaiting) all.waiting = true;
+  if (addresses.length > 0) return { addresses };
+  return isWaiting ? undefined : { why };
 }
 
 function backendsOf(

@@ -9,7 +9,6 @@ import { backendOf, routeOf } from "../routeOf.ts";
 const facts: HostFacts = { forwarding: true, bridgeTracking: true, localAddresses: new Set(["192.0.2.1"]) };
 const socket = new SocketPlane();
 const kernel = {
-  kind: "kernel" as const,
   canCarry(route: Route) {
     const why = whyNotKernel(route, facts);
     return why === undefined ? ({ ok: true } as const) : ({ ok: false, why } as const);
@@ -65,7 +64,7 @@ describe("pick", () => {
       plane: "socket",
       why: expect.stringContaining("different"),
     });
-    const none = { kind: "kernel" as const, unavailable: "not permitted" };
+    const none = { unavailable: "not permitted" };
     expect(pick(plain, none, socket, "auto")).toEqual({ plane: "socket", why: "no kernel plane: not permitted" });
   });
 
