@@ -78,6 +78,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
 
     const ambassador = await startAmbassador({
       containers,
+      networks: docker,
       discovery,
       plane: options.plane,
       log: log.child("ambassadord"),
