@@ -14,9 +14,7 @@ export type {
   ServiceSummary,
   WatchOptions,
 } from "./discovery.ts";
-export { DiscoveryError, type DiscoveryErrorCode, discoveryStatus } from "./discoveryError.ts";
+export { DiscoveryError, type DiscoveryErrorCode } from "./discoveryError.ts";
 export type { DaemonInfo, Engine } from "./engine/engine.ts";
 export { type EngineOptions, openEngine } from "./engine/openEngine.ts";
 export { instanceId } from "./instanceId.ts";
-export { validateInstance } from "./validateInstance.ts";
-export { validateService } from "./validateService.ts";

@@ -70,8 +70,8 @@ export class LeaseKeeper {
         if (failures > 0) log.info("the store answers again");
         failures = 0;
       } catch (error) {
-        // 1, 4, 16... failures are told: enough to see, too few to flood.
-        if (/^1?0*$/.test(failures.toString(4).slice(1)) && !signal.aborted) {
+        // The 1st, 2nd, 3rd, 5th, 9th... is told: enough to see, too few to flood.
+        if ((failures & (failures - 1)) === 0 && !signal.aborted) {
           log.warn("the store does not answer; trying on", { error: text(error), failures: failures + 1 });
         }
         failures++;
