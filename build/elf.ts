@@ -7,6 +7,7 @@ export const PT = { LOAD: 1, DYNAMIC: 2, INTERP: 3, NOTE: 4 } as const;
 const DT = { NULL: 0, NEEDED: 1, STRTAB: 5, SONAME: 14 } as const;
 const HEADER_SIZE = 56;
 const DYNAMIC_SIZE = 16;
+const SECTION_SIZE = 64;
 
 /** One program header; `at` is where it stands in the file, all figures in bytes. */
 export interface ProgramHeader {
@@ -65,6 +66,31 @@ export function readElf(bytes: Buffer): Elf {
     soname: soname && name(soname.value),
     dynamicLength: dynamic.length,
   };
+}
+
+/** Where a section stands in the file and in memory, and its bytes in the file. */
+export interface Section {
+  offset: number;
+  vaddr: number;
+  size: number;
+}
+
+/**
+ * The first section called `name` of a 64-bit ELF file; undefined where there is none, or no section headers at all.
+ *
+ * @throws BuildError `truncated`
+ */
+export function sectionOf(bytes: Buffer, name: string): Section | undefined {
+  const read = reader(bytes);
+  const start = read.u64(40);
+  const count = read.u16(60);
+  if (start === 0 || count === 0) return undefined;
+  const at = (index: number) => start + index * SECTION_SIZE;
+  const names = read.u64(at(read.u16(62)) + 24);
+  for (let index = 0; index < count; index += 1)
+    if (read.text(names + read.u32(at(index))) === name)
+      return { vaddr: read.u64(at(index) + 16), offset: read.u64(at(index) + 24), size: read.u64(at(index) + 32) };
+  return undefined;
 }
 
 interface Reader {

@@ -1,6 +1,7 @@
 import { archFacts } from "./arch.ts";
 import { BuildError } from "./BuildError.ts";
 import { type Elf, PT, readElf } from "./elf.ts";
+import { splitAtHole } from "./splitAtHole.ts";
 
 /** The limits of build/stub/stub.c: it works with tables of these fixed sizes. */
 export const limits = { libraries: 8, programHeaders: 32, dynamicEntries: 128 } as const;
@@ -63,13 +64,15 @@ export function selfContained(program: Buffer, stub: Buffer, linker: Library, li
   const elf = readElf(program);
   const needs = needsOf(elf);
   checkCarried(elf, needs, linker, libraries);
-  const { interpreter, note, segmentVaddr } = placement(elf, libraries.length);
+  const { interpreter, note, freeVaddr } = placement(elf, libraries.length);
   const page = archFacts[elf.arch].page;
 
-  const segment = new Segment(stub);
+  const split = splitAtHole(program, elf);
+  const segmentVaddr = split?.embedded.vaddr ?? freeVaddr;
+  const segment = new Segment(stub, split?.embedded.bytes);
   const [linkerAt, ...libraryAt] = [linker, ...libraries].map(({ bytes }) => segment.append(bytes));
   segment.configure([
-    segmentVaddr,
+    segmentVaddr + segment.stubAt,
     elf.entry,
     interpreter.vaddr,
     linkerAt ?? 0,
@@ -78,14 +81,21 @@ export function selfContained(program: Buffer, stub: Buffer, linker: Library, li
     ...libraries.flatMap(({ bytes }, index) => [libraryAt[index] ?? 0, bytes.length]),
   ]);
 
-  const segmentOffset = roundUp(program.length, page);
-  const out = Buffer.concat([program, Buffer.alloc(segmentOffset - program.length), ...segment.parts]);
+  const head = split?.head ?? program;
+  const segmentOffset = roundUp(head.length, page);
+  const out = Buffer.concat([head, Buffer.alloc(segmentOffset - head.length), ...segment.parts]);
+  if (split) {
+    const { load, embedded } = split;
+    writeU64(out, load.at + 32, head.length - load.offset);
+    writeU64(out, load.at + 40, embedded.vaddr - load.vaddr);
+    withoutSections(out);
+  }
   out.writeUInt32LE(PT_PARKED_INTERP, interpreter.at);
   out.writeUInt32LE(PT.LOAD, note.at);
   out.writeUInt32LE(PF_READ_EXECUTE, note.at + 4);
   const figures = [segmentOffset, segmentVaddr, segmentVaddr, segment.length, segment.length, page];
   for (const [index, figure] of figures.entries()) writeU64(out, note.at + 8 + index * 8, figure);
-  writeU64(out, 24, segmentVaddr); // e_entry
+  writeU64(out, 24, segmentVaddr + segment.stubAt); // e_entry
   return out;
 }
 
@@ -136,38 +146,48 @@ function placement(elf: Elf, libraryCount: number) {
     );
   const page = archFacts[elf.arch].page;
   const top = Math.max(...loads.map(({ vaddr, memorySize }) => vaddr + memorySize));
-  return { interpreter, note, segmentVaddr: roundUp(top, page) + page };
+  return { interpreter, note, freeVaddr: roundUp(top, page) + page };
 }
 
-/** The segment under construction: a copy of the stub first, then files, each at a multiple of 64 bytes. */
+/** Takes the section headers' place and number out of the ELF header: they told of the file as it was. */
+function withoutSections(elf: Buffer): void {
+  writeU64(elf, 40, 0); // e_shoff
+  elf.writeUInt16LE(0, 60); // e_shnum
+  elf.writeUInt16LE(0, 62); // e_shstrndx
+}
+
+/** The segment under construction: what comes first, a copy of the stub, then files; each at a multiple of 64 bytes. */
 class Segment {
   readonly parts: Buffer[];
   length: number;
+  /** Where the stub stands in it; the files' places count from there. */
+  readonly stubAt: number;
+  readonly #code: Buffer;
   readonly #config: number;
 
-  constructor(stub: Buffer) {
-    const code = Buffer.from(stub);
-    this.#config = code.indexOf(MAGIC);
-    const fits = this.#config >= 0 && this.#config % 16 === 0 && this.#config + CONFIG_SIZE <= code.length;
-    if (!fits || code.indexOf(MAGIC, this.#config + 1) >= 0)
+  constructor(stub: Buffer, first: Buffer = Buffer.alloc(0)) {
+    this.#code = Buffer.from(stub);
+    this.#config = stub.indexOf(MAGIC);
+    const fits = this.#config >= 0 && this.#config % 16 === 0 && this.#config + CONFIG_SIZE <= stub.length;
+    if (!fits || stub.indexOf(MAGIC, this.#config + 1) >= 0)
       throw new BuildError("bad-stub", "the stub does not hold exactly one configuration block");
-    this.parts = [code];
-    this.length = code.length;
+    this.stubAt = roundUp(first.length, 64);
+    this.parts = [first, Buffer.alloc(this.stubAt - first.length), this.#code];
+    this.length = this.stubAt + stub.length;
   }
 
+  /** Its place, counted from the stub. */
   append(bytes: Buffer): number {
     const at = roundUp(this.length, 64);
     this.parts.push(Buffer.alloc(at - this.length), bytes);
     this.length = at + bytes.length;
-    return at;
+    return at - this.stubAt;
   }
 
   /** Writes `struct config` of stub.c, behind its magic word. */
   configure(figures: number[]): void {
-    const code = this.parts[0];
-    if (code === undefined || 8 + figures.length * 8 > CONFIG_SIZE)
-      throw new BuildError("bad-stub", "the configuration block is full");
-    for (const [index, figure] of figures.entries()) writeU64(code, this.#config + 8 + index * 8, figure);
+    if (8 + figures.length * 8 > CONFIG_SIZE) throw new BuildError("bad-stub", "the configuration block is full");
+    for (const [index, figure] of figures.entries()) writeU64(this.#code, this.#config + 8 + index * 8, figure);
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { BuildError } from "../../build/BuildError.ts";
-import { readElf } from "../../build/elf.ts";
+import { readElf, sectionOf } from "../../build/elf.ts";
 import { type Library, limits, needsOf, PT_PARKED_INTERP, selfContained } from "../../build/selfContained.ts";
 import { type ElfShape, makeElf } from "./fixtures/makeElf.ts";
 
@@ -70,6 +70,50 @@ test("the new segment carries the stub, the linker and the libraries, where its 
     const place = index === 0 ? 3 : 4 + index * 2;
     expect(bytes.subarray(figure(place), figure(place) + figure(place + 1)).equals(content)).toBe(true);
     expect(figure(place) % 64).toBe(0);
+  }
+});
+
+test("what Bun embeds is loaded where it was, without the zeros before it and the section headers behind it", () => {
+  const embedded = { at: 0x5000, bytes: Buffer.from("the program\0") };
+  const program = makeElf({ embedded });
+  const before = Buffer.from(program);
+  const libc = library("libc.so.6");
+  const out = selfContained(program, stub, library(LINKER), [libc]);
+  expect(program.equals(before)).toBe(true);
+  expect(out.length).toBeLessThan(0x3000);
+
+  const [, load, , segment] = readElf(out).headers;
+  if (!load || !segment) throw new Error("headers are missing");
+  // The same memory as before, byte by byte, but for what the step is about: the headers' part, and what is new behind.
+  const memory = Buffer.alloc(0x5000);
+  out.copy(memory, load.offset, load.offset, load.offset + load.fileSize);
+  expect(memory.subarray(0x400).equals(before.subarray(0x400, 0x5000))).toBe(true);
+  expect(load.vaddr + load.memorySize).toBe(segment.vaddr);
+  expect(segment.vaddr).toBe(load.vaddr + embedded.at);
+  expect([segment.offset % 0x1000, segment.fileSize]).toEqual([0, segment.memorySize]);
+  expect(segment.offset + segment.fileSize).toBe(out.length);
+  const bytes = out.subarray(segment.offset);
+  expect(bytes.subarray(0, embedded.bytes.length).equals(embedded.bytes)).toBe(true);
+
+  // The stub follows, and its figures count from itself.
+  const stubAt = 64;
+  expect(readElf(out).entry).toBe(segment.vaddr + stubAt);
+  expect(bytes.subarray(stubAt, stubAt + 32)).toEqual(stub.subarray(0, 32));
+  const figure = (index: number) => Number(bytes.readBigUInt64LE(bytes.indexOf("QUAYSTUB") + 8 + index * 8));
+  expect(figure(0)).toBe(segment.vaddr + stubAt);
+  const libcAt = stubAt + figure(6);
+  expect(bytes.subarray(libcAt, libcAt + figure(7)).equals(libc.bytes)).toBe(true);
+  expect([sectionOf(program, ".bun")?.offset, sectionOf(out, ".bun")]).toEqual([embedded.at, undefined]);
+});
+
+test("a program whose embedded part is not the aligned end of the last PT_LOAD stays whole", () => {
+  const unaligned = makeElf({ embedded: { at: 0x5010, bytes: Buffer.from("the program") } });
+  const followed = makeElf({ embedded: { at: 0x5000, bytes: Buffer.from("the program") } });
+  followed.write("x", 0x5000 + 12, "latin1");
+  for (const program of [unaligned, followed]) {
+    const out = selfContained(program, stub, library(LINKER), [library("libc.so.6")]);
+    expect(out.subarray(0x400, program.length).equals(program.subarray(0x400))).toBe(true);
+    expect(sectionOf(out, ".bun")).toEqual(sectionOf(program, ".bun"));
   }
 });
 
