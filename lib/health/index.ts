@@ -1,0 +1,1 @@
+export type { CheckDefinition, CheckResult, CheckType } from "./checkDefinition.ts";
