@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ContainerEvent } from "./containerEvent.ts";
-import type { Container } from "./containers.ts";
+import type { Container, Stopping } from "./containers.ts";
+import { asksToStop } from "./stopSignal.ts";
 
 /** How an inspect ended. */
 export type Reading =
@@ -29,6 +30,8 @@ export interface ContainerBook {
   event(event: ContainerEvent): Change | undefined;
   /** Everything that the list names and everything known is to be read; returns whether nothing is. */
   list(ids: Iterable<string>): boolean;
+  /** It was told to end longer ago than anybody waits for; tells whether that changed it. */
+  survived(id: string): Change | undefined;
   /** Reads `id` again. */
   dirty(id: string): void;
   /** An id to read now; those that events named come first. `urgentOnly` leaves out those that only a list named. */
@@ -69,6 +72,7 @@ export function createContainerBook(): ContainerBook {
   const urgent = new Set<string>();
   const bulk = new Set<string>();
   const awaited = new Set<string>();
+  const stops = new Map<string, Stopping>();
 
   function mark(id: string, queue: Set<string>): Entry {
     let entry = entries.get(id);
@@ -82,7 +86,9 @@ export function createContainerBook(): ContainerBook {
     return entry;
   }
 
-  function put(id: string, container: Container): boolean {
+  function put(id: string, read: Container): boolean {
+    const stopping = stops.get(id);
+    const container = stopping && read.state.running ? { ...read, stopping } : read;
     const wasUnreadable = unreadable.delete(id);
     const known = containers.get(id);
     // The same object stays for the same content: who compares states sees at a glance that nothing changed.
@@ -92,6 +98,7 @@ export function createContainerBook(): ContainerBook {
   }
 
   function remove(id: string): boolean {
+    stops.delete(id);
     const one = containers.delete(id);
     return unreadable.delete(id) || one;
   }
@@ -121,15 +128,33 @@ export function createContainerBook(): ContainerBook {
       const entry = mark(id, urgent);
       entry.eventAt ??= event.at;
       if (event.kind === "changed") return undefined;
+      if (event.kind === "signalled") {
+        const known = containers.get(id);
+        if (!asksToStop(event.signal, known?.stopSignal)) return undefined;
+        const stopping = { signal: event.signal, at: event.at };
+        stops.set(id, stopping);
+        if (!known?.state.running) return undefined;
+        containers.set(id, { ...known, stopping });
+        return { eventAt: event.at };
+      }
       if (event.kind === "removed") {
         if (entry.reading) entry.since = { kind: "removed" };
         return remove(id) ? { eventAt: event.at } : undefined;
       }
+      stops.delete(id);
       if (entry.reading && entry.since?.kind !== "removed") entry.since = { kind: "died", exitCode: event.exitCode };
       const known = containers.get(id);
       if (!known || ended(known, event.exitCode) === known) return undefined;
       containers.set(id, ended(known, event.exitCode));
       return { eventAt: event.at };
+    },
+
+    survived(id) {
+      stops.delete(id);
+      const known = containers.get(id);
+      if (!known?.stopping) return undefined;
+      containers.set(id, withoutStop(known));
+      return {};
     },
 
     list(ids) {
@@ -192,5 +217,13 @@ export function createContainerBook(): ContainerBook {
 function ended(container: Container, exitCode: number): Container {
   const { state } = container;
   if (!state.running && !state.paused) return container;
-  return { ...container, pid: 0, state: { ...state, status: "exited", running: false, paused: false, exitCode } };
+  return {
+    ...withoutStop(container),
+    pid: 0,
+    state: { ...state, status: "exited", running: false, paused: false, exitCode },
+  };
+}
+
+function withoutStop({ stopping: _, ...container }: Container): Container {
+  return container;
 }

@@ -1,9 +1,13 @@
+import { signalNumber } from "./stopSignal.ts";
+
 /** What an event of the engine means for the containers known. Everything else is read from an inspect. */
 export type ContainerEvent =
   /** Something about it changed: inspect it. */
   | { kind: "changed"; id: string; at: number }
   /** Its process ended; known before any inspect. */
   | { kind: "died"; id: string; at: number; exitCode: number }
+  /** It was sent a signal. */
+  | { kind: "signalled"; id: string; at: number; signal: number }
   /** It was removed; its id is never used again. */
   | { kind: "removed"; id: string; at: number };
 
@@ -53,6 +57,10 @@ export function containerEvent(raw: unknown): ContainerEvent | undefined {
   if (action === "die") {
     const exitCode = Number(attributes.exitCode ?? Number.NaN);
     return { kind: "died", id, at, exitCode: Number.isInteger(exitCode) ? exitCode : 0 };
+  }
+  if (action === "kill") {
+    const signal = typeof attributes.signal === "string" ? signalNumber(attributes.signal) : undefined;
+    if (signal !== undefined) return { kind: "signalled", id, at, signal };
   }
   return { kind: "changed", id, at };
 }

@@ -63,6 +63,20 @@ export interface Container {
   pid: number;
   createdAt: string;
   startedAt: string;
+  /** By which signal it wants to be stopped, as its image or `docker run` says ("SIGQUIT"); absent: SIGTERM. */
+  stopSignal?: string;
+  /**
+   * It runs, but was told to end by SIGTERM, SIGINT or its stop signal; gone when it ended, or when it still lives after a while
+   * (the watcher's `stoppingMs`): it survived.
+   */
+  stopping?: Stopping;
+}
+
+export interface Stopping {
+  /** Linux's number: 15. */
+  signal: number;
+  /** ms since the epoch by the engine's clock. */
+  at: number;
 }
 
 export interface PortBinding {

@@ -26,6 +26,8 @@ export interface WatcherOptions {
   /** Inspects at a time: those that events ask for, and of them those that a list alone asks for. Defaults 32 and 8. */
   maxInspects?: number;
   maxListInspects?: number;
+  /** Who still lives so long after it was told to end goes on living. Default 30 000. */
+  stoppingMs?: number;
   /** Waits between tries to reach the engine. Defaults 100 and 5000. */
   backoffFirstMs?: number;
   backoffCapMs?: number;
@@ -61,10 +63,12 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
     inspectTimeoutMs: options.inspectTimeoutMs ?? 10_000,
     maxInspects: options.maxInspects ?? 32,
     maxListInspects: options.maxListInspects ?? 8,
+    stoppingMs: options.stoppingMs ?? 30_000,
   };
   const closing = new AbortController();
   const book = createContainerBook();
   const feed = createStateFeed(book);
+  const stopTimers = new Map<string, ReturnType<typeof setTimeout>>();
   let link: Link = { connected: false };
 
   const session: Session = {
@@ -75,6 +79,14 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
     changed: (eventAt) => {
       // Before the first list has been read, what is known is a part, and a state is always whole: `complete` gives the first.
       if (feed.current()) feed.publish(link, eventAt);
+    },
+    stopping: (id) => {
+      clearTimeout(stopTimers.get(id));
+      const survived = () => {
+        stopTimers.delete(id);
+        if (book.survived(id) && feed.current()) feed.publish(link);
+      };
+      stopTimers.set(id, setTimeout(survived, settings.stoppingMs));
     },
     complete: (info) => {
       const first = !link.connected;
@@ -132,6 +144,7 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
     current: () => feed.current(),
     async close() {
       closing.abort();
+      for (const timer of stopTimers.values()) clearTimeout(timer);
       feed.end();
       await running;
     },

@@ -62,6 +62,7 @@ const inspected = z.object({
     Image: textOr(""),
     Env: texts,
     Labels: textMap,
+    StopSignal: textOr(""),
     ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
   }),
   HostConfig: z.object({ NetworkMode: textOr("") }).nullish(),
@@ -104,6 +105,7 @@ export function parseContainer(raw: unknown): Container {
     pid: data.State.Running ? data.State.Pid : 0,
     createdAt: data.Created,
     startedAt: data.State.StartedAt,
+    ...(data.Config.StopSignal ? { stopSignal: data.Config.StopSignal } : {}),
   };
 }
 

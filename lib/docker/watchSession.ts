@@ -14,6 +14,8 @@ export interface Session {
   log: WatcherOptions["log"];
   /** Something in the book changed. */
   changed(eventAt: number | undefined): void;
+  /** A container was told to end. */
+  stopping(id: string): void;
   /** Everything that the list named has been read. */
   complete(engine: EngineInfo): void;
 }
@@ -74,6 +76,7 @@ async function follow(session: Session, events: EventStream, reader: Reader): Pr
     if (!event) continue;
     const change = session.book.event(event);
     if (change) session.changed(change.eventAt);
+    if (event.kind === "signalled") session.stopping(event.id);
     reader.wake();
   }
   throw new DockerError("unavailable", "the engine closed the event stream");

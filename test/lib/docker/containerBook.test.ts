@@ -166,6 +166,33 @@ describe("containerBook", () => {
     expect(book.take()).toEqual({ id: "a", urgent: true });
   });
 
+  test("who was told to end is marked until it ended, or until it survived; a kill without asking marks nobody", () => {
+    const book = createContainerBook();
+    const read = (stopSignal?: string) => {
+      book.dirty("a");
+      book.take();
+      const quiet = stopSignal === undefined ? {} : { stopSignal };
+      return book.settle("a", { kind: "read", container: aContainer({ id: "a", running: true, ...quiet }) });
+    };
+    const stopping = () => book.containers.get("a")?.stopping;
+    read("SIGQUIT");
+    for (const signal of [9, 1]) expect(book.event({ kind: "signalled", id: "a", at: 1, signal })).toBeUndefined();
+    expect(book.event({ kind: "signalled", id: "a", at: 2, signal: 3 })).toEqual({ eventAt: 2 });
+    // What is read meanwhile does not tell of it.
+    read("SIGQUIT");
+    expect(stopping()).toEqual({ signal: 3, at: 2 });
+    expect(book.survived("a")).toEqual({});
+    expect(stopping()).toBeUndefined();
+    expect(book.survived("a")).toBeUndefined();
+
+    book.event({ kind: "signalled", id: "a", at: 3, signal: 15 });
+    book.event({ kind: "died", id: "a", at: 4, exitCode: 0 });
+    expect(stopping()).toBeUndefined();
+    read();
+    expect(book.containers.get("a")).toMatchObject({ state: { running: true } });
+    expect(stopping()).toBeUndefined();
+  });
+
   test("events are read before lists, and a list's ids can be held back", () => {
     const book = createContainerBook();
     book.list(["a", "b"]);

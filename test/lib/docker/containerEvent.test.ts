@@ -35,6 +35,14 @@ describe("containerEvent", () => {
     expect(event("die", { exitCode: "soon" })).toMatchObject({ exitCode: 0 });
   });
 
+  test.each([
+    ["15", 15],
+    ["SIGINT", 2],
+    ["SIGRTMIN+3", 37],
+  ])("kill carries its signal: %s", (signal, number) => {
+    expect(event("kill", { signal })).toEqual({ kind: "signalled", id: "4f", at: 1500, signal: number });
+  });
+
   test("networks: joined or left", () => {
     expect(event("connect", { container: "c1" }, "network")).toEqual({ kind: "changed", id: "c1", at: 1500 });
     expect(event("disconnect", { container: "c1" }, "network")).toMatchObject({ id: "c1" });

@@ -60,6 +60,16 @@ const exact = (watcher: ContainerWatcher, deadlineMs?: number) =>
   until(watcher, "the state to be the engine's", (state) => Bun.deepEquals(told(state), held()), deadlineMs);
 
 describe("a watcher", () => {
+  test("shows who was told to end, and who survived it", async () => {
+    const id = engine.run("web");
+    const watcher = watch({ stoppingMs: 80 });
+    await connected(watcher);
+    engine.tell("kill", id, { signal: "15" });
+    await until(watcher, "the mark", (state) => state.containers.get(id)?.stopping?.signal === 15);
+    await until(watcher, "the mark to go", (state) => state.containers.get(id)?.stopping === undefined);
+    expect(watcher.current()?.containers.get(id)?.state.running).toBe(true);
+  });
+
   test("gives nothing before the whole list is read, then all of it, then changes", async () => {
     for (let i = 0; i < 30; i++) engine.run();
     const end = new AbortController();
