@@ -16,6 +16,7 @@ export interface StoreOptions {
 type Open = (url: string, options: StoreOptions) => Promise<Store>;
 
 const etcd: Open = async (url, options) => (await import("./etcd/openEtcd.ts")).openEtcd(url, options);
+const consul: Open = async (url, options) => (await import("./consul/openConsul.ts")).openConsul(url, options);
 const sqlite: Open = async (url, options) => (await import("./sqlite/openSqlite.ts")).openSqlite(url, options);
 
 /** One line and one folder a store. */
@@ -24,6 +25,8 @@ const schemes = new Map<string, Open>([
   ["memory", sqlite],
   ["etcd", etcd],
   ["etcds", etcd],
+  ["consul", consul],
+  ["consuls", consul],
 ]);
 
 /**
@@ -33,6 +36,8 @@ const schemes = new Map<string, Open>([
  * - `memory:`: the same, gone with the process.
  * - `etcd://[USER:PASSWORD@]HOST[:PORT],HOST2,...[/PREFIX][?tls&ca=FILE&cert=FILE&key=FILE]`, or `etcds://` for TLS: also
  *   from ETCD_USER, ETCD_PASSWORD, ETCD_CA, ETCD_CERT, ETCD_KEY. Does not wait for the servers: see `status()`.
+ * - `consul://[HOST[:PORT],HOST2,...][/PREFIX][?tls&ca=FILE&cert=FILE&key=FILE&token-file=FILE]`, or `consuls://` for TLS:
+ *   also from CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN and what else Consul's clients read. Does not wait for the agents.
  *
  * @throws {StoreError} bad_url (never repeating credentials); for sqlite also in_use, unauthorized, corrupt, unavailable
  * @example

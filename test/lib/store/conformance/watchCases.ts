@@ -24,7 +24,11 @@ export function watchCases(suite: Suite): void {
     const late = new Watcher(store, at, rev);
     await late.reach(last.rev);
     const short = late.events.map((e) => (e.type === "put" ? e.entry.key : e.type === "delete" ? `-${e.key}` : e.type));
-    expect(short.filter((e) => e !== "progress")).toEqual([`${at}a`, `-${at}b`, `${at}c`]);
+    // without an order across keys there is no history to replay: the changes in any order, or a reset
+    const replayed = short.filter((e) => e !== "progress" && e !== "reset");
+    if (store.capabilities.orderedAcrossKeys) expect(replayed).toEqual([`${at}a`, `-${at}b`, `${at}c`]);
+    else if (short[0] !== "reset") expect(replayed.sort()).toEqual([`-${at}b`, `${at}a`, `${at}c`]);
+    if (short[0] === "reset") expect(sorted(late.state.values())).toEqual((await store.list(at)).entries);
     await fresh.reach(last.rev);
     expect(sorted(fresh.state.values())).toEqual((await store.list(at)).entries);
     for (const watcher of [fresh, late]) watcher.stop();
@@ -116,8 +120,9 @@ export function watchCases(suite: Suite): void {
     const watcher = new Watcher(store, at, undefined, () => gate);
     await waitFor(() => watcher.events[0], { what: "the first event" });
     let last = 0;
+    const length = Math.min(100, store.capabilities.maxOperations);
     for (let n = 0; n < 60; n++) {
-      const puts = Array.from({ length: 100 }, (_, i) => put(`${at}${n % 3 === 0 ? n : 0}-${i}`, `${n}`));
+      const puts = Array.from({ length }, (_, i) => put(`${at}${n % 3 === 0 ? n : 0}-${i}`, `${n}`));
       last = (await store.txn({ then: puts })).rev;
     }
     expect(watcher.events.length).toBe(1);
