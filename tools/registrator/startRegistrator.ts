@@ -1,12 +1,15 @@
 import { hostname as ownHostname } from "node:os";
-import type { Container, ContainersState } from "../../lib/docker/containers.ts";
+import type { ContainersState } from "../../lib/docker/containers.ts";
 import type { ContainerWatcher } from "../../lib/docker/createContainerWatcher.ts";
 import { EventBroadcast } from "./eventBroadcast.ts";
-import { type BookedContainer, ContainerBook, type DeregisterPolicy } from "./reconcile/containerBook.ts";
-import type { Step } from "./reconcile/planOf.ts";
-import { type EntryState, Reconciler, type ReconcilerOptions, type RegistryStatus } from "./reconcile/reconciler.ts";
-import type { Entry, Origin, Registry } from "./registries/registry.ts";
-import type { IgnoredPort, Service, ServicesOptions } from "./services/service.ts";
+import type { DeregisterPolicy } from "./reconcile/containerBook.ts";
+import { Lane } from "./reconcile/lane.ts";
+import { leftByOriginal } from "./reconcile/leftByOriginal.ts";
+import { ownerOf } from "./reconcile/owner.ts";
+import type { EntryState, ReconcilerOptions, RegistryStatus } from "./reconcile/reconciler.ts";
+import type { Registry } from "./registries/registry.ts";
+import type { IgnoredPort, ServicesOptions } from "./services/service.ts";
+import { teller } from "./teller.ts";
 import { renderTags } from "./template/renderTags.ts";
 
 /** As much of a logger as registrator uses. */
@@ -22,21 +25,37 @@ export interface RegistratorOptions extends Partial<Omit<ServicesOptions, "force
   deregister?: DeregisterPolicy;
   /** The registries are read anew this often, in ms. Default 180,000. */
   resyncMs?: number;
-  /** The owner stamp. Default: the engine's id. */
+  /** The owner stamp, for all registries. Default: `ENGINE@HOST`, the engine's id and its host's name. */
   owner?: string;
+  /**
+   * `-cleanup`. "ours" (the default): what carries our stamp goes with its container. "adopt": also what the original left under this
+   * host's name. "dry-run": as "adopt", but what was there without its container when we started is only told of.
+   */
+  cleanup?: "ours" | "adopt" | "dry-run";
 }
+
+/** One of several registries; what it says of itself goes before the options of all. */
+export interface RegistryWithOptions {
+  registry: Registry;
+  options?: Omit<RegistratorOptions, "owner">;
+}
+
+/** What becomes of our entries at our end. "maintenance" deregisters where a registry has no maintenance. */
+export type ExitPolicy = "keep" | "deregister" | "maintenance";
 
 export interface StartRegistratorOptions {
   containers: ContainerWatcher;
-  registries: readonly Registry[];
+  registries: readonly (Registry | RegistryWithOptions)[];
   options?: RegistratorOptions;
   log: RegistratorLog;
   /** Times of the reconcilers, for tests. */
-  reconciler?: Partial<Pick<ReconcilerOptions, "concurrency" | "callTimeoutMs" | "retryFirstMs" | "retryCapMs">>;
+  reconciler?: Partial<
+    Pick<ReconcilerOptions, "concurrency" | "callTimeoutMs" | "retryFirstMs" | "retryCapMs" | "pingMs">
+  >;
 }
 
 export interface RegistratorEvent {
-  kind: "registered" | "deregistered" | "refused" | "failed";
+  kind: "registered" | "deregistered" | "refused" | "failed" | "dangling";
   /** ms since the epoch. */
   at: number;
   registry: string;
@@ -76,14 +95,8 @@ export interface Registrator {
   events(signal: AbortSignal): AsyncIterable<RegistratorEvent>;
   /** Resolves when every registry is as Docker is, or after `ms`: whether it is. */
   settled(ms: number): Promise<boolean>;
-  /** "deregister" takes out what is ours, for at most 10 s; "keep" leaves it. */
-  close(policy?: "keep" | "deregister"): Promise<void>;
-}
-
-interface Page {
-  booked: BookedContainer;
-  /** By registry, in their order. */
-  entries: { service: Service; entry: Entry | undefined; refused: string | undefined }[][];
+  /** "deregister" takes out what is ours, for at most 10 s, "maintenance" hides it; "keep" leaves it. */
+  close(policy?: ExitPolicy): Promise<void>;
 }
 
 /**
@@ -94,121 +107,42 @@ interface Page {
  * const registrator = await startRegistrator({ containers: watcher, registries: [discoveryRegistry({ discovery, held: true })], options: { internal: true }, log });
  */
 export function startRegistrator(start: StartRegistratorOptions): Registrator {
-  const { containers, registries, log, options = {} } = start;
-  const { tags = "", deregister = "always", owner: ownerOption, resyncMs = 180_000, ...services } = options;
+  const { containers, log, options = {} } = start;
+  const { owner: ownerOption, resyncMs = 180_000 } = options;
   const stopping = new AbortController();
   const broadcast = new EventBroadcast<RegistratorEvent>();
+  const tell = teller(log, (event) => broadcast.send(event));
   let state: ContainersState | undefined;
-  let pages: Page[] = [];
   let owner = ownerOption ?? "";
   let closing = false;
-  /** What each registry is asked to hold, by key. */
-  let claims: Map<string, Entry>[] = [];
-  /** Refusals already told, so that a container that is read again does not repeat them. */
-  const told = new Set<string>();
 
-  const reconcilers = registries.map(
-    (registry) =>
-      new Reconciler({
-        ...start.reconciler,
-        registry,
-        resyncMs,
-        onStep: (step, error) => stepped(registry, step, error),
-      }),
-  );
-  const book = new ContainerBook({
-    services: { hostname: ownHostname(), ...services },
-    deregister,
-    tags: (container) => (tags.includes("{{") ? renderTags(tags, container) : tags),
-    onReady: () => apply(),
+  const lanes = start.registries.map((each) => {
+    const { registry, options: own = {} } = "registry" in each ? each : { registry: each };
+    const { tags = "", deregister = "always", cleanup = "ours", ...rest } = { ...options, ...own };
+    const { owner: _owner, resyncMs: laneResyncMs = resyncMs, ...services } = rest;
+    const hostname = services.hostname ?? ownHostname();
+    return new Lane({
+      registry,
+      book: {
+        services: { ...services, hostname },
+        deregister,
+        tags: (container) => (tags.includes("{{") ? renderTags(tags, container) : tags),
+      },
+      ...(cleanup === "ours" ? {} : { adopts: leftByOriginal(hostname) }),
+      dryRun: cleanup === "dry-run",
+      reconciler: { ...start.reconciler, resyncMs: laneResyncMs },
+      onStep: (step, error) => tell.step(registry, step, error),
+      onSpared: (entry) => tell.spared(registry, entry),
+      onRefused: (container, service, reason) => tell.refused(registry, container, service, reason),
+      onBroken: (container, reason) => tell.broken(registry, container, reason),
+    });
   });
 
   /** From the newest state to what each registry shall hold. */
   function apply(): void {
     if (closing || !state?.connected || !state.engine) return;
-    const now = ownerOption ?? state.engine.id;
-    const { booked, keep } = book.book(state);
-    const known = new Map(now === owner ? pages.map((page) => [page.booked, page]) : []);
-    owner = now;
-    pages = booked.map((each) => known.get(each) ?? turn(each));
-    claims = registries.map((_, i) => claimsOf(pages, i));
-    for (const [i, reconciler] of reconcilers.entries()) {
-      reconciler.want({ owner, entries: claims[i] ?? new Map(), keep });
-    }
-  }
-
-  function turn(booked: BookedContainer): Page {
-    const { container } = booked;
-    const origin: Origin = { owner, containerId: container.id, containerName: container.name };
-    const entries = registries.map((registry) =>
-      (booked.services ?? []).map((service) => {
-        try {
-          return { service, entry: registry.entryOf(service, origin), refused: undefined };
-        } catch (error) {
-          const reason = error instanceof Error ? error.message : String(error);
-          refuse(registry, container, service, reason);
-          return { service, entry: undefined, refused: reason };
-        }
-      }),
-    );
-    if (booked.refused)
-      log.warn(`${container.name} is not registered`, { container: container.id.slice(0, 12), reason: booked.refused });
-    return { booked, entries };
-  }
-
-  function refuse(registry: Registry, container: Container, service: Service, reason: string): void {
-    const text = `refused ${container.name} as ${service.name}: ${reason}`;
-    if (told.size > 4096) told.clear();
-    const once = `${registry.name} ${container.id} ${text}`;
-    if (told.has(once)) return;
-    told.add(once);
-    log.warn(text, { registry: registry.name, container: container.id.slice(0, 12) });
-    const address = `${service.ip}:${service.port}`;
-    const event = {
-      registry: registry.name,
-      containerId: container.id,
-      container: container.name,
-      service: service.name,
-      address,
-      reason,
-      text,
-    };
-    broadcast.send({ kind: "refused", at: Date.now(), ...event });
-  }
-
-  function stepped(registry: Registry, { kind, entry }: Step, error?: unknown): void {
-    const container = entry.containerName || entry.containerId.slice(0, 12);
-    const what = `${container} as ${entry.service} at ${entry.address}`;
-    const place = {
-      registry: registry.name,
-      containerId: entry.containerId,
-      container,
-      service: entry.service,
-      address: entry.address,
-    };
-    const fields = { registry: registry.name, container: entry.containerId.slice(0, 12) };
-    if (error === undefined) {
-      const done = kind === "register" ? "registered" : "deregistered";
-      const text = kind === "register" ? `registered ${what}` : `deregistered ${what}`;
-      log.info(text, fields);
-      broadcast.send({ kind: done, at: Date.now(), ...place, text });
-      return;
-    }
-    const reason = error instanceof Error ? error.message : String(error);
-    const text = `${kind} ${what} failed, trying again: ${reason}`;
-    log.warn(text, fields);
-    broadcast.send({ kind: "failed", at: Date.now(), ...place, reason, text });
-  }
-
-  function stateOf(entry: Entry, i: number): EntryState {
-    const winner = claims[i]?.get(entry.key);
-    if (winner && winner !== entry) {
-      return {
-        state: "refused",
-        reason: `${entry.service} at ${entry.address} is already registered for container ${winner.containerName}`,
-      };
-    }
-    return reconcilers[i]?.stateOf(entry) ?? { state: "pending" };
+    owner = ownerOption ?? ownerOf(state.engine);
+    for (const lane of lanes) lane.apply(state, owner);
   }
 
   async function follow(): Promise<void> {
@@ -223,19 +157,18 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
   }
 
   const retry = setInterval(() => {
-    book.retryTemplates();
-    apply();
+    for (const lane of lanes) lane.retryTemplates();
   }, resyncMs);
-  const running = Promise.all([follow(), ...reconcilers.map((reconciler) => reconciler.run(stopping.signal))]);
+  const running = Promise.all([follow(), ...lanes.map((lane) => lane.run(stopping.signal))]);
 
   return {
     status: () => ({
       connected: state?.connected ?? false,
       ...(state?.connected ? {} : { reason: state?.reason ?? "Docker was not reached yet" }),
       owner,
-      containers: pages.map((page) => statusOf(page, registries, stateOf)),
+      containers: containersOf(lanes),
       unreadable: Object.fromEntries(state?.unreadable ?? []),
-      registries: reconcilers.map((reconciler) => reconciler.status()),
+      registries: lanes.map((lane) => lane.status()),
     }),
     events: (signal) => broadcast.events(signal),
     async settled(ms) {
@@ -244,16 +177,16 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
         state = newest;
         apply();
       }
-      return (await Promise.all(reconcilers.map((reconciler) => reconciler.settled(ms)))).every(Boolean);
+      return (await Promise.all(lanes.map((lane) => lane.settled(ms)))).every(Boolean);
     },
     async close(policy = "keep") {
       closing = true;
       clearInterval(retry);
-      if (policy === "deregister" && owner !== "") {
-        for (const reconciler of reconcilers) reconciler.want({ owner, entries: new Map(), keep: new Set() });
-        const done = await Promise.all(reconcilers.map((reconciler) => reconciler.settled(10_000)));
-        registries.forEach((registry, i) => {
-          if (!done[i]) log.warn("some services could not be deregistered", { registry: registry.name });
+      for (const lane of lanes) lane.stop();
+      if (policy !== "keep" && owner !== "") {
+        const done = await Promise.all(lanes.map((lane) => lane.leave(policy, 10_000)));
+        lanes.forEach(({ registry }, i) => {
+          if (!done[i]) log.warn("some services could not be taken out", { registry: registry.name, policy });
         });
       }
       stopping.abort();
@@ -263,34 +196,28 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
   };
 }
 
-/** The oldest container keeps an address that two claim. */
-function claimsOf(pages: readonly Page[], registry: number): Map<string, Entry> {
-  const claims = new Map<string, Entry>();
-  for (const page of pages) {
-    for (const { entry } of page.entries[registry] ?? []) {
-      if (entry && !claims.has(entry.key)) claims.set(entry.key, entry);
+/** A container as all registries together see it; each may have options of its own. */
+function containersOf(lanes: readonly Lane[]): ContainerStatus[] {
+  const found = new Map<string, ContainerStatus & { ignored: IgnoredPort[] }>();
+  for (const lane of lanes) {
+    for (const { booked, entries } of lane.pages) {
+      const { id, name } = booked.container;
+      const status = found.get(id) ?? { id, name, services: [], ignored: [] };
+      found.set(id, status);
+      const refused = booked.refused ? [{ port: "", why: booked.refused }] : [];
+      for (const each of [...booked.ignored, ...refused]) {
+        if (!status.ignored.some(({ port, why }) => port === each.port && why === each.why)) status.ignored.push(each);
+      }
+      for (const { service, entry, refused: reason = "" } of entries) {
+        const place = {
+          registry: lane.registry.name,
+          id: service.id,
+          service: entry?.service ?? service.name,
+          address: entry?.address ?? `${service.ip}:${service.port}`,
+        };
+        status.services.push({ ...place, ...(entry ? lane.stateOf(entry) : { state: "refused", reason }) });
+      }
     }
   }
-  return claims;
-}
-
-function statusOf(
-  { booked, entries }: Page,
-  registries: readonly Registry[],
-  stateOf: (entry: Entry, registry: number) => EntryState,
-): ContainerStatus {
-  const services = entries.flatMap((ofRegistry, i) =>
-    ofRegistry.map(({ service, entry, refused }): ServiceStatus => {
-      const place = {
-        registry: registries[i]?.name ?? "",
-        id: service.id,
-        service: entry?.service ?? service.name,
-        address: entry?.address ?? `${service.ip}:${service.port}`,
-      };
-      if (!entry) return { ...place, state: "refused", reason: refused ?? "" };
-      return { ...place, ...stateOf(entry, i) };
-    }),
-  );
-  const ignored = booked.refused ? [...booked.ignored, { port: "", why: booked.refused }] : booked.ignored;
-  return { id: booked.container.id, name: booked.container.name, services, ignored };
+  return [...found.values()];
 }

@@ -349,7 +349,7 @@ describe("over the discovery engine", () => {
           region: "eu",
           tags: "a,b",
           id: "host:web-2:80",
-          "docker.engine": engine.id,
+          "docker.engine": `${engine.id}@${engine.name}`,
           "docker.container": web(2).id,
           "docker.name": "web-2",
         },

@@ -1,12 +1,17 @@
 import type { Entry } from "../registries/registry.ts";
+import { isSameEngine } from "./owner.ts";
 
 export interface Desired {
-  /** Our owner stamp. */
+  /** Our owner stamp; never empty. */
   owner: string;
   /** By key. */
   entries: ReadonlyMap<string, Entry>;
   /** Containers whose entries are left as they are: unreadable now, or ended in a way that keeps them. */
   keep: ReadonlySet<string>;
+  /** Entries without an owner stamp that count as ours all the same: what the original left under this host's name. */
+  adopts?: (entry: Entry) => boolean;
+  /** Entries of ours that are no longer wanted, and yet only told of (`-cleanup=dry-run`). */
+  spares?: (entry: Entry) => boolean;
 }
 
 export interface Step {
@@ -19,22 +24,36 @@ export interface Plan {
   steps: Step[];
   /** Keys that belong to others, and why we leave them. */
   refused: Map<string, string>;
+  /** What would be deregistered if it were not spared. */
+  spared: Entry[];
 }
 
 /** What has to be written so that the registry holds our part of `desired`; nothing that is not ours is touched. */
 export function planOf(desired: Desired, actual: ReadonlyMap<string, Entry>): Plan {
   const steps: Step[] = [];
+  const spared: Entry[] = [];
   const refused = new Map<string, string>();
   for (const [key, entry] of actual) {
-    if (entry.owner !== desired.owner || desired.entries.has(key) || desired.keep.has(entry.containerId)) continue;
-    steps.push({ kind: "deregister", entry });
+    if (desired.entries.has(key) || !isOurs(entry, desired) || desired.keep.has(entry.containerId)) continue;
+    if (desired.spares?.(entry)) spared.push(entry);
+    else steps.push({ kind: "deregister", entry });
   }
   for (const [key, entry] of desired.entries) {
     const there = actual.get(key);
-    if (there && there.owner !== desired.owner) {
+    if (there && !isOurs(there, desired) && !isTheSame(there, entry, desired)) {
       const whose = there.owner === "" ? "an entry without an owner stamp" : `engine ${there.owner}`;
       refused.set(key, `${entry.service} at ${entry.address} is already registered by ${whose}`);
     } else if (there?.fingerprint !== entry.fingerprint) steps.push({ kind: "register", entry });
   }
-  return { steps, refused };
+  return { steps, refused, spared };
+}
+
+function isOurs(entry: Entry, desired: Desired): boolean {
+  return entry.owner === desired.owner || (entry.owner === "" && (desired.adopts?.(entry) ?? false));
+}
+
+/** What the original wrote for this very service; or what we wrote for this container before the host was renamed. */
+function isTheSame(there: Entry, entry: Entry, { owner }: Desired): boolean {
+  if (there.owner === "") return entry.looks !== undefined && there.looks === entry.looks;
+  return isSameEngine(there.owner, owner) && there.containerId === entry.containerId;
 }

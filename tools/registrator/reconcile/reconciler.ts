@@ -8,6 +8,8 @@ export interface ReconcilerOptions {
   registry: Registry;
   /** Told of every write that had its effect, and of each first failure. */
   onStep?: (step: Step, error?: unknown) => void;
+  /** Told once of every entry that a dry run leaves. */
+  onSpared?: (entry: Entry) => void;
   /** Everything is listed anew this often, in ms. Default 180,000. */
   resyncMs?: number;
   /** Writes at a time. Default 16. */
@@ -17,6 +19,8 @@ export interface ReconcilerOptions {
   /** Waits between tries: first, and at most. Defaults 200 and 30,000. */
   retryFirstMs?: number;
   retryCapMs?: number;
+  /** While the registry is away: how long one look for it may take. Default 700. */
+  pingMs?: number;
 }
 
 export type EntryState = { state: "registered" | "pending" } | { state: "refused" | "failing"; reason: string };
@@ -34,6 +38,8 @@ export interface RegistryStatus {
   lastErrorAt?: number;
 }
 
+type Told = "onStep" | "onSpared";
+
 interface Failure {
   attempts: number;
   retryAt: number;
@@ -46,14 +52,18 @@ interface Failure {
  * when the registry says that it was reset, after a failed write, and every few minutes.
  */
 export class Reconciler {
-  readonly #options: Required<Omit<ReconcilerOptions, "onStep">> & Pick<ReconcilerOptions, "onStep">;
+  readonly #options: Required<Omit<ReconcilerOptions, Told>> & Pick<ReconcilerOptions, Told>;
   readonly #wake = new WakeUp();
   #desired: Desired | undefined;
   /** What the registry holds, as far as we know; undefined until it was listed. */
   #actual: Map<string, Entry> | undefined;
   #refused: ReadonlyMap<string, string> = new Map();
+  /** Entries already told of. */
+  #spared: ReadonlySet<string> = new Set();
   readonly #failures = new Map<string, Failure>();
   readonly #inFlight = new Set<string>();
+  /** Ends writes that began before the registry was lost: they hang on connections that are no more. */
+  #round = new AbortController();
   /** Keys written while a list was under way: the list may be older than they are. */
   #touched: Set<string> | undefined;
   #listAt = 0;
@@ -70,6 +80,7 @@ export class Reconciler {
       callTimeoutMs: 10_000,
       retryFirstMs: 200,
       retryCapMs: 30_000,
+      pingMs: 700,
       ...options,
     };
   }
@@ -120,9 +131,33 @@ export class Reconciler {
     return true;
   }
 
+  /** Puts what is ours into maintenance, for at most `ms`; nothing else is written any more. False: not all of it. */
+  async maintain(ms: number): Promise<boolean> {
+    const { registry, concurrency, callTimeoutMs } = this.#options;
+    const owner = this.#desired?.owner;
+    const ours = [...(this.#actual?.values() ?? [])].filter((entry) => entry.owner === owner);
+    this.#desired = undefined;
+    const late = AbortSignal.timeout(ms);
+    let all = true;
+    const work = async () => {
+      for (let entry = ours.pop(); entry; entry = ours.pop()) {
+        const each = entry;
+        await within(callTimeoutMs, late, async (inner) => registry.maintain?.(each, inner)).catch((error) => {
+          this.#note(textOf(error));
+          all = false;
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: concurrency }, work));
+    return all;
+  }
+
   /** Until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const stop = () => this.#wake.call();
+    const stop = () => {
+      this.#round.abort(signal.reason);
+      this.#wake.call();
+    };
     signal.addEventListener("abort", stop, { once: true });
     const watching = this.#watch(signal);
     while (!signal.aborted) {
@@ -140,8 +175,11 @@ export class Reconciler {
   /** Starts what can be started; returns how long until the next retry is due. */
   #write(signal: AbortSignal): number {
     if (!this.#desired || !this.#actual) return Number.POSITIVE_INFINITY;
-    const { steps, refused } = planOf(this.#desired, this.#actual);
+    const { steps, refused, spared } = planOf(this.#desired, this.#actual);
     this.#refused = refused;
+    this.#tellSpared(spared);
+    // It is away: a list finds out when it is back.
+    if (this.#listAttempts > 0) return Number.POSITIVE_INFINITY;
     const now = Date.now();
     let next = Number.POSITIVE_INFINITY;
     const open = new Set(steps.map(({ entry }) => entry.key));
@@ -161,14 +199,15 @@ export class Reconciler {
     const { entry } = step;
     this.#inFlight.add(entry.key);
     this.#touched?.add(entry.key);
+    const round = this.#round.signal;
     try {
-      await within(callTimeoutMs, signal, (inner) => registry[step.kind](entry, inner));
+      await within(callTimeoutMs, round, (inner) => registry[step.kind](entry, inner));
       if (step.kind === "register") this.#actual?.set(entry.key, entry);
       else this.#actual?.delete(entry.key);
       this.#failures.delete(entry.key);
       if (!quiet) onStep?.(step);
     } catch (error) {
-      if (!signal.aborted) this.#failed(step, error);
+      if (!signal.aborted && !round.aborted) this.#failed(step, error);
     } finally {
       this.#touched?.add(entry.key);
       this.#inFlight.delete(entry.key);
@@ -195,6 +234,7 @@ export class Reconciler {
     this.#touched = touched;
     this.#listAt = Number.POSITIVE_INFINITY;
     try {
+      if (this.#listAttempts > 0 && registry.ping) await this.#ping(signal);
       const entries = await within(3 * callTimeoutMs, signal, (inner) => registry.list(inner));
       const fresh = new Map(entries.map((entry) => [entry.key, entry]));
       for (const key of touched) {
@@ -204,6 +244,8 @@ export class Reconciler {
       }
       this.#actual = fresh;
       if (this.#listAttempts > 0) this.#retryAllNow();
+      // The writes of before ended, or are ended now: with what effect only another list can tell.
+      if (this.#listAttempts > 0 && this.#inFlight.size > 0) this.#listAt = Date.now() + 100;
       this.#listAttempts = 0;
       this.#listAt = Math.min(this.#listAt, Date.now() + resyncMs * (0.75 + Math.random() / 4));
       if (this.#heartbeatAt === Number.POSITIVE_INFINITY && registry.heartbeatMs)
@@ -211,16 +253,23 @@ export class Reconciler {
     } catch (error) {
       if (signal.aborted) return;
       this.#note(textOf(error));
-      this.#listAt =
-        Date.now() + backoff(this.#listAttempts++, { firstMs: retryFirstMs, capMs: Math.min(retryCapMs, 1000) });
+      const capMs = Math.min(retryCapMs, registry.ping ? 300 : 1000);
+      this.#listAt = Date.now() + backoff(this.#listAttempts++, { firstMs: Math.min(retryFirstMs, capMs), capMs });
     } finally {
       this.#touched = undefined;
       this.#wake.call();
     }
   }
 
-  /** The registry is back: no write waits out its pause. */
+  /** Small and often: a connection that hangs shall not hide that the registry is back. @throws when it is not */
+  async #ping(signal: AbortSignal): Promise<void> {
+    await within(this.#options.pingMs, signal, async (inner) => this.#options.registry.ping?.(inner));
+  }
+
+  /** The registry is back: no write waits out its pause, or for an answer that was lost. */
   #retryAllNow(): void {
+    this.#round.abort(new Error("the registry was away"));
+    this.#round = new AbortController();
     for (const failure of this.#failures.values()) if (!failure.final) failure.retryAt = 0;
   }
 
@@ -240,6 +289,12 @@ export class Reconciler {
       const isThere = entry && this.#actual.get(key)?.fingerprint === entry.fingerprint;
       if (isThere) void this.#step({ kind: "register", entry }, signal, true);
     }
+  }
+
+  #tellSpared(spared: readonly Entry[]): void {
+    if (spared.length === 0 && this.#spared.size === 0) return;
+    for (const entry of spared) if (!this.#spared.has(entry.key)) this.#options.onSpared?.(entry);
+    this.#spared = new Set(spared.map(({ key }) => key));
   }
 
   /** What we wrote ourselves is known; others' entries are remembered; any other change of ours is a reason to list. */

@@ -13,12 +13,21 @@ export interface Registry<Payload = unknown> {
   readonly name: string;
   /** How often a registration must be written again to stay; undefined: it stays by itself. In ms. */
   readonly heartbeatMs?: number | undefined;
+  /**
+   * Finds out what `entryOf` has to know of the registry; asked again until it succeeds, before anything else. Absent: ready.
+   * @throws whatever the registry says
+   */
+  ready?(signal: AbortSignal): Promise<void>;
+  /** A cheap call that shows whether it answers. While it is away it is this that is tried, with a short timeout. */
+  ping?(signal: AbortSignal): Promise<void>;
   /** @throws {EntryRefused} this registry cannot hold such a service */
   entryOf(service: Service, origin: Origin): Entry<Payload>;
   /** All entries that could be ours or stand in our way. */
   list(signal: AbortSignal): Promise<readonly Entry<Payload>[]>;
   register(entry: Entry<Payload>, signal: AbortSignal): Promise<void>;
   deregister(entry: Entry<Payload>, signal: AbortSignal): Promise<void>;
+  /** Takes the service out of its users' sight, and leaves its registration. Absent: it is deregistered instead. */
+  maintain?(entry: Entry<Payload>, signal: AbortSignal): Promise<void>;
   /**
    * What changes there, by whomever; undefined: anything may have (the registry came back, was wiped, or we missed something).
    * Ends by its signal, or by an error; it is then asked again.
@@ -34,7 +43,7 @@ export interface Change<Payload = unknown> {
 
 /** Whose a service is. */
 export interface Origin {
-  /** The engine's id: the stamp by which a registrator knows its own entries, whatever its host is called. */
+  /** The stamp by which a registrator knows its own entries: by default `ENGINE@HOST`. */
   owner: string;
   containerId: string;
   containerName: string;
@@ -54,6 +63,13 @@ export interface Entry<Payload = unknown> {
   address: string;
   /** Equal when nothing has to be written. */
   fingerprint: string;
+  /**
+   * What others see of it. An entry without an owner stamp that looks as ours does was made by the original for the same service,
+   * and is taken over. Absent: never.
+   */
+  looks?: string;
+  /** The service's ID, where it is not the key. */
+  id?: string;
   payload: Payload;
 }
 

@@ -1,0 +1,185 @@
+import { backoff } from "../../../lib/docker/backoff.ts";
+import type { Container, ContainersState } from "../../../lib/docker/containers.ts";
+import type { Entry, Origin, Registry } from "../registries/registry.ts";
+import type { Service } from "../services/service.ts";
+import { type BookedContainer, ContainerBook, type ContainerBookOptions } from "./containerBook.ts";
+import type { Desired, Step } from "./planOf.ts";
+import { type EntryState, Reconciler, type ReconcilerOptions, type RegistryStatus } from "./reconciler.ts";
+import { within } from "./within.ts";
+
+export interface LaneOptions {
+  registry: Registry;
+  book: Omit<ContainerBookOptions, "onReady">;
+  /** As `Desired` takes it. */
+  adopts?: (entry: Entry) => boolean;
+  /** Entries whose containers did not live since our start are told of, and stay. */
+  dryRun?: boolean;
+  reconciler: Omit<ReconcilerOptions, "registry" | "onStep" | "onSpared">;
+  onStep: (step: Step, error?: unknown) => void;
+  onSpared: (entry: Entry) => void;
+  onRefused: (container: Container, service: Service, reason: string) => void;
+  onBroken: (container: Container, reason: string) => void;
+}
+
+/** Containers remembered as having lived, for a dry run. */
+const maxAlive = 100_000;
+
+/** One container in one registry. */
+export interface Page {
+  booked: BookedContainer;
+  entries: { service: Service; entry: Entry | undefined; refused: string | undefined }[];
+}
+
+/** From containers to one registry, with the options of that registry. */
+export class Lane {
+  readonly registry: Registry;
+  readonly #options: LaneOptions;
+  readonly #book: ContainerBook;
+  readonly #reconciler: Reconciler;
+  #pages: Page[] = [];
+  #claims = new Map<string, Entry>();
+  #state: ContainersState | undefined;
+  #owner = "";
+  #isReady: boolean;
+  #isClosing = false;
+  #notReady: { text: string; at: number } | undefined;
+  readonly #alive = new Set<string>();
+
+  constructor(options: LaneOptions) {
+    const { registry, onStep, onSpared } = options;
+    this.registry = registry;
+    this.#options = options;
+    this.#isReady = registry.ready === undefined;
+    this.#book = new ContainerBook({ ...options.book, onReady: () => this.#apply() });
+    this.#reconciler = new Reconciler({ ...options.reconciler, registry, onStep, onSpared });
+  }
+
+  get pages(): readonly Page[] {
+    return this.#pages;
+  }
+
+  /** Takes a state that is connected. */
+  apply(state: ContainersState, owner: string): void {
+    if (owner !== this.#owner) this.#pages = [];
+    this.#state = state;
+    this.#owner = owner;
+    this.#apply();
+  }
+
+  retryTemplates(): void {
+    this.#book.retryTemplates();
+    this.#apply();
+  }
+
+  /** Until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#untilReady(signal);
+    if (!signal.aborted) await this.#reconciler.run(signal);
+  }
+
+  stateOf(entry: Entry): EntryState {
+    const winner = this.#claims.get(entry.key);
+    if (winner && winner !== entry) {
+      return {
+        state: "refused",
+        reason: `${entry.service} at ${entry.address} is already registered for container ${winner.containerName}`,
+      };
+    }
+    return this.#reconciler.stateOf(entry);
+  }
+
+  status(): RegistryStatus {
+    const status = this.#reconciler.status();
+    return this.#notReady ? { ...status, lastError: this.#notReady.text, lastErrorAt: this.#notReady.at } : status;
+  }
+
+  settled(ms: number): Promise<boolean> {
+    return this.#reconciler.settled(ms);
+  }
+
+  /** Takes out what is ours, or puts it into maintenance; at most `ms`. False: not all of it. */
+  async leave(policy: "deregister" | "maintenance", ms: number): Promise<boolean> {
+    this.#isClosing = true;
+    if (!this.#state || !this.#isReady) return this.#pages.length === 0;
+    if (policy === "maintenance" && this.registry.maintain) return this.#reconciler.maintain(ms);
+    this.#reconciler.want({ owner: this.#owner, entries: new Map(), keep: new Set() });
+    return this.#reconciler.settled(ms);
+  }
+
+  /** No more changes from here on. */
+  stop(): void {
+    this.#isClosing = true;
+  }
+
+  #apply(): void {
+    const state = this.#state;
+    if (this.#isClosing || !this.#isReady || !state) return;
+    const { booked, keep } = this.#book.book(state);
+    if (this.#options.dryRun) {
+      for (const { container } of booked) this.#alive.add(container.id);
+      while (this.#alive.size > maxAlive) this.#alive.delete(this.#alive.values().next().value ?? "");
+    }
+    const known = new Map(this.#pages.map((page) => [page.booked, page]));
+    this.#pages = booked.map((each) => known.get(each) ?? this.#turn(each));
+    this.#claims = claimsOf(this.#pages);
+    const { adopts, dryRun } = this.#options;
+    const desired: Desired = { owner: this.#owner, entries: this.#claims, keep };
+    if (adopts) desired.adopts = adopts;
+    if (dryRun) desired.spares = (entry) => !this.#alive.has(entry.containerId);
+    this.#reconciler.want(desired);
+  }
+
+  #turn(booked: BookedContainer): Page {
+    const { container } = booked;
+    const origin: Origin = { owner: this.#owner, containerId: container.id, containerName: container.name };
+    if (booked.refused) this.#options.onBroken(container, booked.refused);
+    const entries = (booked.services ?? []).map((service) => {
+      try {
+        return { service, entry: this.registry.entryOf(service, origin), refused: undefined };
+      } catch (error) {
+        const refused = error instanceof Error ? error.message : String(error);
+        this.#options.onRefused(container, service, refused);
+        return { service, entry: undefined, refused };
+      }
+    });
+    return { booked, entries };
+  }
+
+  async #untilReady(signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; !this.#isReady && !signal.aborted; attempt++) {
+      try {
+        await within(5000, signal, async (inner) => this.registry.ready?.(inner));
+        this.#isReady = true;
+        this.#notReady = undefined;
+        this.#apply();
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#notReady = { text: error instanceof Error ? error.message : String(error), at: Date.now() };
+        await pause(backoff(attempt, { firstMs: 100, capMs: 1000 }), signal);
+      }
+    }
+  }
+}
+
+/** The oldest container keeps what two claim. */
+function claimsOf(pages: readonly Page[]): Map<string, Entry> {
+  const claims = new Map<string, Entry>();
+  for (const { entries } of pages) {
+    for (const { entry } of entries) if (entry && !claims.has(entry.key)) claims.set(entry.key, entry);
+  }
+  return claims;
+}
+
+/** Resolves after `ms`, or when `signal` aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
