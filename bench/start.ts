@@ -68,10 +68,13 @@ interface Memory {
   anonymousMB: number;
 }
 
-/** Of a process that has nothing to do: looked at each 250 ms until it has not changed for a second, at most 10 s. */
+/**
+ * Of a process that has nothing to do: looked at each 250 ms, for at least 3 s, since a server hands back its start-up
+ * pages after one second; then until it has not changed for a second, at most 10 s.
+ */
 async function idleMemory(pid: number): Promise<Memory> {
   let last = memoryOf(pid);
-  for (let looks = 0, same = 0; looks < 40 && same < 4; looks += 1) {
+  for (let looks = 0, same = 0; looks < 40 && (looks < 12 || same < 4); looks += 1) {
     await Bun.sleep(250);
     const now = memoryOf(pid);
     same = now.rssMB === last.rssMB ? same + 1 : 0;

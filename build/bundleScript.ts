@@ -1,6 +1,6 @@
 import { build } from "esbuild";
 import { BuildError } from "./BuildError.ts";
-import { oneLocale } from "./oneLocale.ts";
+import { leanZod } from "./leanZod.ts";
 
 /**
  * Bundles `entry` and all that it imports into one file that Bun and Deno run. Files imported `with { type: "text" }` are
@@ -20,7 +20,7 @@ export async function bundleScript(root: string, entry: string): Promise<Buffer>
     platform: "node",
     target: "esnext",
     external: ["bun", "bun:*"],
-    plugins: [oneLocale],
+    plugins: [leanZod],
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: "eof",

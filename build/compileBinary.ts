@@ -1,6 +1,7 @@
 import { type Arch, archFacts } from "./arch.ts";
 import { BuildError } from "./BuildError.ts";
-import { oneLocale } from "./oneLocale.ts";
+import { leanZod } from "./leanZod.ts";
+import { packedModules } from "./packedModules.ts";
 
 /**
  * Compiles `entry` into one executable for `arch` based on the Bun executable `bun` ({@link baseBun}); it needs glibc.
@@ -20,7 +21,7 @@ export async function compileBinary(arch: Arch, bun: string, entry: string, outf
       splitting: true,
       bytecode: true,
       format: "esm",
-      plugins: [oneLocale],
+      plugins: [leanZod, packedModules(process.cwd())],
       compile: {
         outfile,
         ...foreign,

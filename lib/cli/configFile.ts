@@ -93,8 +93,8 @@ async function parseConfig(path: string): Promise<unknown> {
   try {
     return parse(source);
   } catch (error) {
-    const [line = ""] = (error as Error).message.split("\n");
-    throw new UsageError(`${path}: ${line}`, { cause: error });
+    const [what = ""] = (error as Error).message.split("\n");
+    throw new UsageError(`${path}: ${what.replace(/:$/, "")}`, { cause: error });
   }
 }
 
@@ -103,7 +103,7 @@ async function parserFor(extension: string, path: string): Promise<(source: stri
     case ".json":
       return JSON.parse;
     case ".toml":
-      return (await import("smol-toml")).parse;
+      return await tomlParser();
     case ".yaml":
     case ".yml": {
       const { parse } = await import("yaml");
@@ -112,4 +112,18 @@ async function parserFor(extension: string, path: string): Promise<(source: stri
     default:
       throw new UsageError(`--config ${path}: expected a file named .json, .toml, .yaml or .yml`);
   }
+}
+
+/** Its errors tell the place as those of the YAML parser do. */
+async function tomlParser(): Promise<(source: string) => unknown> {
+  const { parse, TomlError } = await import("smol-toml");
+  return (source) => {
+    try {
+      return parse(source);
+    } catch (error) {
+      if (!(error instanceof TomlError)) throw error;
+      const [what] = error.message.split("\n");
+      throw new Error(`${what} at line ${error.line}, column ${error.column}`, { cause: error });
+    }
+  };
 }

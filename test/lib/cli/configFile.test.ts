@@ -55,9 +55,10 @@ describe("--config", () => {
     ["map.yaml", "ttl: { a: 1 }", /ttl: expected a text, a number/],
     ["list.yaml", "ttl: [1s, 2s]", /ttl: expected one value, got a list/],
     ["top.yaml", "- a", /expected a map/],
-    ["broken.yaml", "a: [", /broken\.yaml: /],
+    ["broken.yaml", "a: [", /broken\.yaml: .* at line 1, column 5 \(/],
+    ["twice.yaml", "ttl: 1s\nttl: 2s", /twice\.yaml: Map keys must be unique at line 2, column 1 \(/],
     ["broken.json", "{", /broken\.json: /],
-    ["broken.toml", "a", /broken\.toml: /],
+    ["broken.toml", 'ttl = "1s"\nmode = fast', /broken\.toml: .*: invalid value at line 2, column 8 \(/],
     ["file.ini", "a=1", /expected a file named \.json, \.toml, \.yaml or \.yml/],
   ];
   for (const [name, content, message] of wrong) {
