@@ -1,12 +1,13 @@
 import { type ContainerCalls, containerCalls } from "./containerCalls.ts";
 import { type DockerEndpoint, type DockerEnv, dockerHostFromEnv, parseDockerHost } from "./dockerHost.ts";
 import { createEngineConnection } from "./engineConnection.ts";
+import { type ExecCalls, execCalls } from "./execCalls.ts";
 import { type ImageCalls, imageCalls } from "./imageCalls.ts";
 import { type NetworkCalls, networkCalls } from "./networkCalls.ts";
 import { type SystemCalls, systemCalls } from "./systemCalls.ts";
 
 /** The Engine API, as much of it as the tools need. Every call throws {@link DockerError} alone, and has a time limit. */
-export interface DockerClient extends SystemCalls, ContainerCalls, ImageCalls, NetworkCalls {
+export interface DockerClient extends SystemCalls, ContainerCalls, ExecCalls, ImageCalls, NetworkCalls {
   readonly endpoint: DockerEndpoint;
 }
 
@@ -46,6 +47,7 @@ function clientOf(endpoint: DockerEndpoint): DockerClient {
     endpoint,
     ...systemCalls(connection),
     ...containerCalls(connection),
+    ...execCalls(connection),
     ...imageCalls(connection),
     ...networkCalls(connection),
   };
