@@ -7,7 +7,7 @@ import { progress } from "./progress.ts";
 import { waitFor } from "./waitFor.ts";
 
 /** What is built from Go modules because Debian's is too old or missing. The versions stand in go/<name>/go.mod. */
-export type GoPart = "etcd" | "consul" | "engine" | "runc";
+export type GoPart = "etcd" | "consul" | "coredns" | "engine" | "runc";
 
 interface Recipe {
   /** The module in go.mod whose version names the cache directory. */
@@ -30,6 +30,11 @@ const recipes: Record<GoPart, Recipe> = {
     module: "github.com/hashicorp/consul",
     packages: [{ path: "github.com/hashicorp/consul", binary: "consul" }],
     takes: "5 minutes",
+  },
+  coredns: {
+    module: "github.com/coredns/coredns",
+    packages: [{ path: "github.com/coredns/coredns", binary: "coredns" }],
+    takes: "2 minutes",
   },
   engine: {
     module: "github.com/moby/moby/v2",
