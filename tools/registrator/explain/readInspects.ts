@@ -1,5 +1,5 @@
 import { parseContainer } from "../../../lib/docker/parseContainer.ts";
-import type { InspectedContainer, Lookup } from "../services/addresses.ts";
+import type { InspectedContainer, Lookup } from "../services/ports.ts";
 
 /** Inspect objects by id, as `explain --inspect FILE` takes them. */
 export type InspectedContainers = ReadonlyMap<string, InspectedContainer>;

@@ -1,5 +1,5 @@
 import type { Container, ContainersState } from "../../../lib/docker/containers.ts";
-import type { InspectedContainer, Lookup } from "../services/addresses.ts";
+import type { InspectedContainer, Lookup } from "../services/ports.ts";
 import type { IgnoredPort, Service, ServicesOptions } from "../services/service.ts";
 import { servicesOf } from "../services/servicesOf.ts";
 

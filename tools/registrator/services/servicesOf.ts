@@ -1,24 +1,37 @@
 import type { Container } from "../../../lib/docker/containers.ts";
+import { addressOf } from "./addresses.ts";
+import { compatServicesOf } from "./compatServicesOf.ts";
+import { containerMetadata, type Metadata } from "./metadata.ts";
 import {
-  addressOf,
-  candidatesOf,
-  compatAddress,
+  type Binding,
+  bindingsByPort,
+  bindingsOf,
+  type ContainerPort,
   type InspectedContainer,
   type Lookup,
-  type PortCandidate,
-} from "./addresses.ts";
-import { type Metadata, serviceMetadata } from "./metadata.ts";
+  portNumber,
+  portsOf,
+} from "./ports.ts";
 import type { IgnoredPort, Service, ServicesOptions } from "./service.ts";
-import { combineTags } from "./tags.ts";
+import { healthOf, type ServiceHealth } from "./serviceHealth.ts";
+import { combineTags, splitTags } from "./tags.ts";
 
 export interface ServicesAnswer {
   services: Service[];
   ignored: IgnoredPort[];
 }
 
+/** What a container may ask for: more is left out, with the reason. */
+const maxServices = 4096;
+const maxLetters = 4 << 20;
+const maxNames = 32;
+
+/** SERVICE_* that are no attributes: they say how, not what. */
+const ownKeys = new Set("id name tags ip ipv6 port network internal register proto portless wan_ip".split(" "));
+
 /**
- * What a container offers: the SERVICE_* model of the original registrator. Pure; whatever stands in the container's environment,
- * labels and name, it returns.
+ * What a container offers: the SERVICE_* model of the original registrator, and more. Pure; whatever stands in the container's
+ * environment, labels and name, it returns.
  *
  * @param lookup finds other containers, for `container:ID` networks
  *
@@ -30,68 +43,155 @@ export function servicesOf(
   options: ServicesOptions,
   lookup: Lookup = () => undefined,
 ): ServicesAnswer {
-  const ignored: IgnoredPort[] = [];
-  const shared = options.compat ? undefined : sharedNetwork(container, lookup);
-  if (shared && "why" in shared) return { services: [], ignored: [{ port: "", why: shared.why }] };
+  const none = (why: string): ServicesAnswer => ({ services: [], ignored: [{ port: "", why }] });
+  if (options.filter && !options.filter.matches(container))
+    return none(`-filter leaves it out: ${options.filter.text}`);
+  if (options.compat) return compatServicesOf(container, options, lookup);
+  const shared = sharedNetwork(container, lookup);
+  if (shared && "why" in shared) return none(shared.why);
+  const condition = healthOf(container, options);
+  if ("why" in condition) return none(condition.why);
+
   const place = shared?.container ?? container;
-
-  const all = candidatesOf(container).map((port) => (options.compat ? port : published(port, place)));
-  if (all.length === 0) ignored.push({ port: "", why: "no exposed or published ports" });
-  const ports = all.filter((port) => {
-    const why = leftOut(port, options);
+  const metadata = containerMetadata(container.env, container.labels);
+  const bindings = bindingsByPort(place);
+  const ignored: IgnoredPort[] = [];
+  const ports: Offer[] = [];
+  for (const port of portsOf(container)) {
+    const given = metadata.of(port.exposedPort, port.proto);
+    const internal = isTrue(given.values.get("internal")) ?? options.internal ?? false;
+    const all = bindingsOf(port, place, bindings);
+    const why = leftOut(port, internal, all, given);
     if (why) ignored.push({ port: port.key, why });
-    return !why;
-  });
-
-  const services: Service[] = [];
-  for (const port of ports) {
-    const answer = serviceOf(container, place, port, ports.length > 1, options, lookup);
-    if ("why" in answer) ignored.push({ port: port.key, why: answer.why });
-    else services.push(answer);
+    else ports.push({ port, given, internal, bindings: all });
   }
-  if (!options.compat) separateIds(services);
+  if (ports.length === 0 && ignored.length === 0) {
+    const offer = withoutPorts(metadata.of("", ""), options);
+    if (!offer) return none("no exposed or published ports");
+    ports.push(offer);
+  }
+  const about = { container, place, options, health: condition.health, isGroup: ports.length > 1 };
+  const services: Service[] = [];
+  let letters = 0;
+  for (const [i, offer] of ports.entries()) {
+    const answer = servicesOfPort(about, offer);
+    ignored.push(...answer.ignored);
+    for (const service of answer.services) letters += lettersOf(service);
+    if (letters > maxLetters || services.length + answer.services.length > maxServices) {
+      const why = `it asks for too much: ${ports.length - i} of its ${ports.length} ports are left out`;
+      ignored.push({ port: "", why });
+      break;
+    }
+    services.push(...answer.services);
+  }
+  separateIds(services);
   return { services: services.sort(byId), ignored };
 }
 
-function serviceOf(
-  container: InspectedContainer,
-  place: InspectedContainer,
-  port: PortCandidate,
-  isGroup: boolean,
-  options: ServicesOptions,
-  lookup: Lookup,
-): Service | { why: string } {
-  const compat = options.compat ?? false;
-  const { values, ofPort } = serviceMetadata(container.env, container.labels, port.exposedPort);
-  const ignore = values.get("ignore") ?? "";
-  if (ignore !== "" && (compat || !/^(false|0|no)$/i.test(ignore))) return { why: "SERVICE_IGNORE is set" };
-  const given = values.get("name") ?? "";
-  if (given === "" && options.explicit) return { why: "no SERVICE_NAME, and -explicit asks for one" };
+interface Offer {
+  port: ContainerPort;
+  given: Metadata;
+  internal: boolean;
+  bindings: readonly Binding[];
+}
 
-  const address = compat
-    ? { ip: compatAddress(container, port, options, lookup) }
-    : addressOf(container, place, port, options);
-  if ("why" in address) return address;
-  const suffixed = port.proto === "udp" || (!compat && port.proto !== "tcp");
-  const name = given || (compat ? compatImageName(container.image) : imageName(container));
+interface About {
+  container: InspectedContainer;
+  place: InspectedContainer;
+  options: ServicesOptions;
+  health: ServiceHealth | undefined;
+  /** It has several ports: their numbers are parts of the names. */
+  isGroup: boolean;
+}
+
+/** One service for each of the port's names at each of its bindings. */
+function servicesOfPort(about: About, offer: Offer): ServicesAnswer {
+  const { container, place, options, health, isGroup } = about;
+  const { port, internal } = offer;
+  const { values, ofPort } = offer.given;
+  const why = unwanted(values, options);
+  if (why) return { services: [], ignored: [{ port: port.key, why }] };
+
+  const names = splitTags(values.get("name") ?? "").slice(0, maxNames);
+  const suffixed = port.proto !== "tcp";
+  const tags = combineTags([values.get("tags") ?? "", options.forceTags ?? "", suffixed ? port.proto : ""], false);
+  const attrs = Object.fromEntries([...values].filter(([key]) => !ownKeys.has(key)));
+  // With several ports a port for all of them can only be a mistake.
+  const given = isGroup && !ofPort.has("port") ? new Map([...values].filter(([key]) => key !== "port")) : values;
+  const bindings: (Binding | undefined)[] = [...offer.bindings];
+  if (bindings.length === 0 || internal || given.has("port") || options.bindings === "first") bindings.splice(1);
+  if (bindings.length === 0) bindings.push(undefined);
+
+  const answer: ServicesAnswer = { services: [], ignored: [] };
+  const seen = new Set<string>();
+  for (const binding of bindings) {
+    const at = addressOf({ container, place, port, binding, internal, given, options });
+    if ("why" in at) {
+      answer.ignored.push({ port: port.key, why: at.why });
+      continue;
+    }
+    // A binding of each of the host's addresses is one and the same behind -ip.
+    const reached = `${at.ip} ${at.port}`;
+    if (seen.has(reached)) continue;
+    const further = seen.size > 0 ? `:${binding?.host.hostPort ?? ""}` : "";
+    seen.add(reached);
+    for (const [i, name] of (names.length > 0 ? names : [imageName(container)]).entries()) {
+      answer.services.push({
+        id: `${values.get("id") || defaultId(container, port, options, suffixed)}${further}${i > 0 ? `:${name}` : ""}`,
+        name: isGroup && !ofPort.has("name") ? `${name}-${port.exposedPort}` : name,
+        ip: at.ip,
+        port: at.port,
+        proto: port.proto,
+        tags,
+        attrs,
+        ttl: options.ttl ?? 0,
+        exposedPort: port.exposedPort,
+        ...(at.addresses ? { addresses: at.addresses } : {}),
+        ...(health ? { health } : {}),
+      });
+    }
+  }
+  return answer;
+}
+
+function unwanted(values: Metadata["values"], options: ServicesOptions): string | undefined {
+  const ignore = values.get("ignore") ?? "";
+  if (ignore !== "" && isTrue(ignore) !== false) return "SERVICE_IGNORE is set";
+  const register = values.get("register");
+  if (isTrue(register) === false) return `SERVICE_REGISTER is ${register}`;
+  if (options.optIn && !isTrue(register)) return "no SERVICE_REGISTER=true, and -opt-in asks for it";
+  if (options.explicit && !values.get("name")) return "no SERVICE_NAME, and -explicit asks for one";
+  return undefined;
+}
+
+/** SERVICE_PORT makes a port where Docker knows none; SERVICE_PORTLESS or -portless does without. */
+function withoutPorts(given: Metadata, options: ServicesOptions): Offer | undefined {
+  const number = given.values.get("port") ?? "";
+  const asked = isTrue(given.values.get("portless")) ?? options.portless ?? false;
+  if (portNumber(number) === 0 && !asked) return undefined;
+  const said = (given.values.get("proto") ?? "").toLowerCase();
+  const proto = said === "udp" || said === "sctp" ? said : "tcp";
+  const exposedPort = portNumber(number) === 0 ? "" : number;
   return {
-    id: values.get("id") || defaultId(container, port, options, suffixed),
-    name: isGroup && !ofPort.has("name") ? `${name}-${port.exposedPort}` : name,
-    ip: address.ip,
-    port: portNumber(options.internal ? port.exposedPort : port.hostPort),
-    proto: port.proto,
-    tags: combineTags([values.get("tags") ?? "", options.forceTags ?? "", suffixed ? port.proto : ""], compat),
-    attrs: attrsOf(values),
-    ttl: options.ttl ?? 0,
-    exposedPort: port.exposedPort,
+    port: { key: exposedPort && `${exposedPort}/${proto}`, exposedPort, proto },
+    given,
+    internal: isTrue(given.values.get("internal")) ?? options.internal ?? false,
+    bindings: [],
   };
 }
 
-function leftOut(port: PortCandidate, options: ServicesOptions): string | undefined {
-  if (!options.internal && port.hostPort === "") return "not published on the host";
-  if (!options.compat && portNumber(options.internal ? port.exposedPort : port.hostPort) === 0)
-    return "not a port number";
-  return undefined;
+function leftOut(
+  port: ContainerPort,
+  internal: boolean,
+  bindings: readonly Binding[],
+  { values }: Metadata,
+): string | undefined {
+  if (portNumber(port.exposedPort) === 0) return "not a port number";
+  const number = values.get("port");
+  if (number) return portNumber(number) === 0 ? "SERVICE_PORT is not a port number" : undefined;
+  if (internal) return undefined;
+  if (bindings.length === 0) return "not published on the host";
+  return bindings.some(({ host }) => portNumber(host.hostPort) > 0) ? undefined : "not a port number";
 }
 
 /** In `container:ID` mode the ports and addresses are the other container's. */
@@ -107,24 +207,6 @@ function sharedNetwork(
     : { why: `it shares the network of container ${id.slice(0, 12)}, which is not there` };
 }
 
-/**
- * A port as it is really reached. The original took an exposed port for a published one wherever Docker listed no binding; that holds
- * in host mode alone.
- */
-function published(port: PortCandidate, place: Container): PortCandidate {
-  if (place.networkMode === "host") return { ...port, hostPort: port.exposedPort };
-  const bindings = place.ports.filter((binding) => binding.port === port.key && binding.hostPort !== "");
-  const best = bindings.find(({ hostIp }) => !hostIp.includes(":")) ?? bindings[0];
-  return { ...port, hostPort: best?.hostPort ?? "", hostIp: best?.hostIp || "0.0.0.0" };
-}
-
-/** Go's path.Base, cut at the first colon: a digest leaves its "@sha256" behind. */
-function compatImageName(image: string): string {
-  const path = image.replace(/\/+$/, "");
-  const base = path === "" ? (image === "" ? "." : "/") : path.slice(path.lastIndexOf("/") + 1);
-  return base.split(":")[0] ?? "";
-}
-
 /** The repository's last part; the container's name when the image is known by its id alone. */
 function imageName(container: Container): string {
   const repository = container.image.split("@")[0] ?? "";
@@ -133,28 +215,36 @@ function imageName(container: Container): string {
   return isId || name === "" ? container.name : name;
 }
 
-function defaultId(container: Container, port: PortCandidate, options: ServicesOptions, suffixed: boolean): string {
-  const host = options.hostname || port.hostIp;
-  return `${host}:${container.name}:${port.exposedPort}${suffixed ? `:${port.proto}` : ""}`;
+function defaultId(container: Container, port: ContainerPort, options: ServicesOptions, suffixed: boolean): string {
+  const parts = [options.hostname, container.name, port.exposedPort, suffixed ? port.proto : ""];
+  return parts.filter((part, i) => i < 2 || part !== "").join(":");
 }
 
 /** A SERVICE_ID for all ports would make them overwrite each other: each but a lone one gets its port. */
 function separateIds(services: Service[]): void {
   const counts = new Map<string, number>();
   for (const { id } of services) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const taken = new Set<string>();
   for (const service of services) {
-    if ((counts.get(service.id) ?? 0) < 2) continue;
-    service.id += `:${service.exposedPort}${service.proto === "tcp" ? "" : `:${service.proto}`}`;
+    if ((counts.get(service.id) ?? 0) > 1)
+      service.id += `:${service.exposedPort}${service.proto === "tcp" ? "" : `:${service.proto}`}`;
+    for (let i = 2; taken.has(service.id) && i < maxServices; i++) service.id = `${service.id}:${i}`;
+    taken.add(service.id);
   }
 }
 
-function attrsOf(values: Metadata["values"]): Record<string, string> {
-  return Object.fromEntries([...values].filter(([key]) => key !== "id" && key !== "name" && key !== "tags"));
+function lettersOf({ id, name, tags, attrs, health }: Service): number {
+  let letters = id.length + name.length + (health?.output.length ?? 0) + 64;
+  for (const tag of tags) letters += tag.length + 16;
+  for (const [key, value] of Object.entries(attrs)) letters += key.length + value.length + 16;
+  return letters;
 }
 
-/** As strconv.Atoi with its error passed over: 0 for what is no port. */
-function portNumber(text: string): number {
-  return /^\+?\d{1,9}$/.test(text) && Number(text) <= 65_535 ? Number(text) : 0;
+/** undefined: neither. */
+function isTrue(text: string | undefined): boolean | undefined {
+  if (text === undefined) return undefined;
+  if (/^(true|1|yes)$/i.test(text)) return true;
+  return /^(false|0|no)$/i.test(text) ? false : undefined;
 }
 
 function byId(a: Service, b: Service): number {

@@ -1,4 +1,4 @@
-import type { InspectedContainer } from "../services/addresses.ts";
+import type { InspectedContainer } from "../services/ports.ts";
 import type { Struct } from "./values.ts";
 
 /**
