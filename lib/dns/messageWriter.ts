@@ -117,6 +117,9 @@ export class MessageWriter {
         }
         this.u8(0);
         return;
+      case "PTR":
+        this.name(record.target, seen);
+        return;
       case "TXT":
         for (const text of record.text) {
           const bytes = new TextEncoder().encode(text).subarray(0, 255);

@@ -16,7 +16,15 @@ export interface Query {
   flags: number;
   question: Question;
   questionBytes: Uint8Array;
-  edns: { payload: number; version: number; dnssecOk: boolean } | undefined;
+  edns: Edns | undefined;
+  /** Nothing in the message but the question and an EDNS record without options: its bytes after the id say all of it. */
+  plain: boolean;
+}
+
+export interface Edns {
+  payload: number;
+  version: number;
+  dnssecOk: boolean;
 }
 
 /** How a message that is no usable query is met: with silence, or with a bare header that has this rcode. */
@@ -40,16 +48,20 @@ export function parseQuery(message: Uint8Array): Query | Refusal {
     const question = { name, type: u16(message, end), class: u16(message, end + 2) };
     const others = u16(message, 6) + u16(message, 8) + u16(message, 10);
     const edns = findOpt(message, end + 4, others);
-    return { id, flags, question, questionBytes: message.slice(headerLength, end + 4), edns };
+    const plain = message.length === end + 4 + (others === 0 ? 0 : optLength) && (others === 0 || edns !== undefined);
+    return { id, flags, question, questionBytes: message.slice(headerLength, end + 4), edns, plain };
   } catch (error) {
     if (error instanceof DnsError) return refused(rcode.FORMERR);
     throw error;
   }
 }
 
-function findOpt(message: Uint8Array, start: number, records: number): Query["edns"] {
+/** An OPT record without options (RFC 6891 section 6.1.2). */
+const optLength = 11;
+
+function findOpt(message: Uint8Array, start: number, records: number): Edns | undefined {
   let at = start;
-  let found: Query["edns"];
+  let found: Edns | undefined;
   for (let i = 0; i < records; i++) {
     const fixed = skipName(message, at);
     if (fixed + 10 > message.length) throw new DnsError("malformed", "a record is cut off");

@@ -7,6 +7,7 @@ export type DnsRecord = { name: string; ttl: number } & (
   | { type: "A" | "AAAA"; address: string }
   | { type: "SRV"; priority: number; weight: number; port: number; target: string }
   | { type: "TXT"; text: readonly string[] }
+  | { type: "PTR"; target: string }
   | ({ type: "SOA" } & SoaData)
 );
 

@@ -1,9 +1,10 @@
+import { AnswerCache } from "./answerCache.ts";
 import { dnsClass, rcode } from "./dnsConstants.ts";
 import { encodeRefusal, encodeResponse, responseLimit } from "./encodeResponse.ts";
 import type { Forwarder } from "./forwarder.ts";
 import { parseQuery } from "./query.ts";
 import { relayReply } from "./upstreamReply.ts";
-import { findZone, type QuestionContext, type Zone } from "./zone.ts";
+import { findZone, type QuestionContext, type Zone, type ZoneAnswer } from "./zone.ts";
 
 export interface ResponderOptions {
   zones: readonly Zone[];
@@ -11,6 +12,8 @@ export interface ResponderOptions {
   forwarder?: Forwarder;
   /** Told of each question that ended in SERVFAIL. */
   onFailure?: (name: string, error: unknown) => void;
+  /** For answers that zones let us keep. Default 4 MiB; 0 keeps none. */
+  cacheBytes?: number;
 }
 
 /** From a message to the message that answers it; undefined: stay silent. Never throws or rejects. */
@@ -20,43 +23,77 @@ export type Responder = (
 ) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
 
 /**
- * The server without its sockets. Zones that answer at once are answered at once: no promise is made for them.
+ * The server without its sockets. Zones that answer at once are answered at once: no promise is made for them. Answers that
+ * say how long they are fresh are kept as bytes, so that the same question costs a look-up and a copy.
  *
  * @example
  * const respond = createResponder({ zones: [zone] });
  * const reply = await respond(message, { clientAddress: "127.0.0.1", transport: "udp" });
  */
-export function createResponder({ zones, forwarder, onFailure }: ResponderOptions): Responder {
+export function createResponder(options: ResponderOptions): Responder {
+  const { zones, forwarder, onFailure } = options;
+  const kept = new AnswerCache(options.cacheBytes ?? 4 << 20);
+  const recursionAvailable = forwarder !== undefined;
+
   return (message, context) => {
+    // All of a question but its id.
+    const key = context.transport === "udp" && message.length <= longestKey ? latin1(message, 2) : "";
+    const known = key === "" ? undefined : kept.get(key, context);
+    if (known) return withId(known, message);
+    return answer(message, context, key);
+  };
+
+  function answer(message: Uint8Array, context: QuestionContext, key: string): ReturnType<Responder> {
     const query = parseQuery(message);
     if ("refuse" in query) {
       return query.refuse === "drop" ? undefined : encodeRefusal(query.id, query.flags, query.rcode);
     }
     const limit = responseLimit(query, context.transport);
-    const bare = (code: number, authoritative = false) =>
-      encodeResponse(query, { rcode: code, authoritative, recursionAvailable: forwarder !== undefined }, limit);
+    const bare = (code: number) =>
+      encodeResponse(query, { rcode: code, authoritative: false, recursionAvailable }, limit);
     const failed = (error: unknown) => {
       onFailure?.(query.question.name, error);
       return bare(rcode.SERVFAIL);
+    };
+    const elsewhere = () => {
+      if (!forwarder || !inClass) return bare(rcode.REFUSED);
+      return forwarder
+        .resolve(query)
+        .then(({ reply, age }) => relayReply(reply, query, age, limit))
+        .catch(failed);
+    };
+    const ours = (found: ZoneAnswer | undefined) => {
+      if (!found) return elsewhere();
+      const reply = encodeResponse(query, { ...found, authoritative: true, recursionAvailable }, limit);
+      if (found.fresh && key !== "" && query.plain) kept.put(key, reply, found.fresh, found.answers.length > 1);
+      return reply;
     };
 
     if (query.edns && query.edns.version > 0) return bare(rcode.BADVERS);
     const inClass = query.question.class === dnsClass.IN || query.question.class === dnsClass.ANY;
     const zone = inClass ? findZone(zones, query.question.name) : undefined;
     try {
-      if (zone) {
-        const parts = (answer: Awaited<ReturnType<Zone["answer"]>>): Uint8Array =>
-          encodeResponse(query, { ...answer, authoritative: true, recursionAvailable: forwarder !== undefined }, limit);
-        const answer = zone.answer(query.question, context);
-        return answer instanceof Promise ? answer.then(parts).catch(failed) : parts(answer);
-      }
-      if (!forwarder || !inClass) return bare(rcode.REFUSED);
-      return forwarder
-        .resolve(query)
-        .then(({ reply, age }) => relayReply(reply, query, age, limit))
-        .catch(failed);
+      if (!zone) return elsewhere();
+      const found = zone.answer(query.question, context);
+      return found instanceof Promise ? found.then(ours).catch(failed) : ours(found);
     } catch (error) {
       return failed(error);
     }
-  };
+  }
+}
+
+/** The longest name, its type and class, an EDNS record, and the head's ten bytes. */
+const longestKey = 300;
+
+function latin1(bytes: Uint8Array, start: number): string {
+  // Sockets give Buffers; making one over the bytes would cost more than all else here.
+  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.toString("latin1", start);
+}
+
+function withId(reply: Uint8Array, message: Uint8Array): Uint8Array {
+  const copy = reply.slice();
+  copy[0] = message[0] ?? 0;
+  copy[1] = message[1] ?? 0;
+  return copy;
 }

@@ -73,7 +73,7 @@ async function bindServerUdp(
     if (port === 0 || inFlight >= maxInFlight) return;
     const reply = respond(bytes, { clientAddress: from, transport: "udp" });
     if (!(reply instanceof Promise)) {
-      if (reply) socket.send(reply, port, from);
+      if (reply) socket.queue(reply, port, from);
       return;
     }
     inFlight++;
@@ -85,6 +85,7 @@ async function bindServerUdp(
   return {
     port: socket.port,
     send: (bytes, port, to) => socket.send(bytes, port, to),
+    queue: (bytes, port, to) => socket.queue(bytes, port, to),
     close() {
       open = false;
       socket.close();

@@ -6,8 +6,11 @@ import type { DnsRecord } from "./records.ts";
 export interface Zone {
   /** Lower-case, without the final dot: "discoverd". The server asks the zone with the longest matching origin. */
   readonly origin: string;
-  /** May throw or reject: the client gets SERVFAIL. Names in the answer echo the question's case. */
-  answer(question: Question, context: QuestionContext): ZoneAnswer | Promise<ZoneAnswer>;
+  /**
+   * May throw or reject: the client gets SERVFAIL. Names in the answer echo the question's case. Undefined: this name is not ours
+   * after all, and goes where names of no zone go.
+   */
+  answer(question: Question, context: QuestionContext): ZoneAnswer | undefined | Promise<ZoneAnswer | undefined>;
 }
 
 export interface QuestionContext {
@@ -21,6 +24,11 @@ export interface ZoneAnswer {
   answers: DnsRecord[];
   authority: DnsRecord[];
   additionals: DnsRecord[];
+  /**
+   * While it says true for an asker, the same bytes answer the same question again (for a while, and then in another order).
+   * Absent: the answer is for this question alone. Called for every question: cheap, and without effects.
+   */
+  fresh?: (context: QuestionContext) => boolean;
 }
 
 /**

@@ -4,6 +4,8 @@ export interface UdpSocket {
   readonly port: number;
   /** False when the kernel's buffer is full: the datagram is dropped, as UDP may. */
   send(bytes: Uint8Array, port: number, address: string): boolean;
+  /** The same, with all others that are queued in this turn of the event loop in one call: for servers. Keep `bytes` as they are. */
+  queue(bytes: Uint8Array, port: number, address: string): void;
   close(): void;
 }
 
@@ -30,9 +32,32 @@ export async function bindUdp(
       },
     },
   });
+  let queued: (Uint8Array | number | string)[] = [];
+  const flush = () => {
+    const packets = queued;
+    queued = [];
+    if (socket.closed) return;
+    let sent = 0;
+    try {
+      sent = socket.sendMany(packets);
+    } catch {
+      // One has an address that the kernel refuses (a forged sender's): the others still go out below.
+    }
+    for (let i = 3 * sent; i < packets.length; i += 3) {
+      try {
+        socket.send(packets[i] as Uint8Array, packets[i + 1] as number, packets[i + 2] as string);
+      } catch {
+        // That one: there is nobody to tell.
+      }
+    }
+  };
   return {
     port: socket.port,
     send: (bytes, port, to) => socket.send(bytes, port, to),
+    queue(bytes, port, to) {
+      if (queued.length === 0) setImmediate(flush);
+      queued.push(bytes, port, to);
+    },
     close: () => socket.close(),
   };
 }
@@ -57,6 +82,7 @@ async function bindNode(
           socket.send(bytes, port, to);
           return true;
         },
+        queue: (bytes, port, to) => socket.send(bytes, port, to),
         close: () => socket.close(),
       });
     });

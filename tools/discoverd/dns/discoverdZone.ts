@@ -1,4 +1,5 @@
 import type { Instance, Leader } from "../../../lib/discovery/discovery.ts";
+import { usableStates } from "../../../lib/discovery/discovery.ts";
 import {
   type DnsRecord,
   labelsOf,
@@ -9,12 +10,14 @@ import {
   type Zone,
   type ZoneAnswer,
 } from "../../../lib/dns/index.ts";
-import { isIPv4, isIPv6 } from "../../../lib/runtime/ipAddress.ts";
+import { addressRecords, soaRecord, splitAddress, srvRecord } from "./discoverdRecords.ts";
 
 /** What the zone reads; a Discovery is one. */
 export interface InstanceReader {
   instances(service: string): Instance[] | undefined | Promise<Instance[] | undefined>;
   leader(service: string): Leader | undefined | Promise<Leader | undefined>;
+  /** Grows with every change of the service. Where it is here and no promise, answers are kept until it has grown. */
+  index?(service: string): number | Promise<number>;
 }
 
 export interface DiscoverdZoneOptions {
@@ -26,6 +29,10 @@ export interface DiscoverdZoneOptions {
    * `clientAddress` shall see them. Undefined: not such a name. Comes before services of the same name.
    */
   names?: ((name: string, clientAddress: string) => readonly string[] | undefined) | undefined;
+  /** Of every record, in seconds. Default 0: ask each time. */
+  ttl?: number | undefined;
+  /** How long "there is none" may be kept, in seconds. Default 0. */
+  negativeTtl?: number | undefined;
   /** In [0, 1): shuffles the answers. Default Math.random. */
   random?: () => number;
   /** ms since the epoch: the SOA's serial is its seconds. Default Date.now. */
@@ -33,17 +40,19 @@ export interface DiscoverdZoneOptions {
 }
 
 /**
- * Flynn's discoverd domain: `SVC`, `_SVC._PROTO`, `leader.SVC` and `ID.SVC._i` under the origin, types A, AAAA, SRV, ANY and SOA,
- * all with TTL 0. Other than the original: UDP gets as many records as fit (with TC) instead of three, a service without
- * instances is NODATA instead of NXDOMAIN, and an address that is a host name makes no empty record but is the SRV's target.
+ * Flynn's discoverd domain: `SVC`, `_SVC._PROTO`, `leader.SVC` and `ID.SVC._i` under the origin, types A, AAAA, SRV, ANY and SOA.
+ * Other than the original: UDP gets as many records as fit (with TC) instead of three, a service without usable
+ * instances is NODATA instead of NXDOMAIN, an address that is a host name makes no empty record but is the SRV's target, and a
+ * weight is the SRV's. What is down, draining or in maintenance is not answered.
  *
  * @example
  * const zone = createDiscoverdZone({ origin: "discoverd", reader: discovery });
  */
 export function createDiscoverdZone(options: DiscoverdZoneOptions): Zone {
-  const { origin, reader, names, random = Math.random, now = Date.now } = options;
+  const { origin, reader, names, ttl = 0, negativeTtl = 0, random = Math.random, now = Date.now } = options;
   const originLabels = labelsOf(origin).length;
-  const soa = (): DnsRecord => soaRecord(origin, now());
+  const second = () => Math.floor(now() / 1000) >>> 0;
+  const soa = (): DnsRecord => soaRecord(origin, second(), negativeTtl);
 
   return {
     origin,
@@ -54,19 +63,25 @@ export function createDiscoverdZone(options: DiscoverdZoneOptions): Zone {
       if (relative.length === 0) return withSoa(rcode.NOERROR);
 
       const addresses = names?.(question.name.toLowerCase(), context.clientAddress);
-      if (addresses)
+      if (addresses) {
         return finish(
-          addresses.flatMap((address) => addressRecords(question, question.name, address)),
+          addresses.flatMap((address) => addressRecords(question, question.name, address, ttl)),
           [],
         );
+      }
 
       const asked = parseServiceName(relative);
       if (!asked) return withSoa(rcode.NXDOMAIN);
       const suffix = labels.slice(-originLabels).join(".");
+      // Before the instances are read: a change in between makes the answer stale, never fresh.
+      const index = reader.index?.(asked.service);
       const found = select(reader, asked);
-      return found instanceof Promise
-        ? found.then((instances) => answerFor(question, context, asked, instances, suffix))
-        : answerFor(question, context, asked, found, suffix);
+      if (found instanceof Promise)
+        return found.then((instances) => answerFor(question, context, asked, instances, suffix));
+      const answer = answerFor(question, context, asked, found, suffix);
+      return typeof index === "number"
+        ? { ...answer, fresh: freshness(question, asked.service, index, answer) }
+        : answer;
     },
   };
 
@@ -74,31 +89,43 @@ export function createDiscoverdZone(options: DiscoverdZoneOptions): Zone {
     question: Question,
     context: QuestionContext,
     asked: ServiceName,
-    instances: Instance[] | undefined,
+    found: Instance[] | undefined,
     suffix: string,
   ): ZoneAnswer {
-    if (!instances) return withSoa(rcode.NXDOMAIN);
-    const order = shuffle(instances, random);
+    if (!found) return withSoa(rcode.NXDOMAIN);
+    const order = shuffle(found.filter(isUsable), random);
     const answers: DnsRecord[] = [];
     const seen = new Set<string>();
     for (const instance of order) {
       const { host } = splitAddress(instance.addr);
       if (seen.has(host)) continue;
       seen.add(host);
-      answers.push(...addressRecords(question, question.name, host));
+      answers.push(...addressRecords(question, question.name, host, ttl));
     }
     const additionals: DnsRecord[] = [];
     if (question.type === rrType.SRV || question.type === rrType.ANY) {
+      const single = asked.kind === "leader" || asked.kind === "instance";
       for (const instance of order) {
-        const srv = srvRecord(question, instance, asked, suffix);
+        const own = single ? question.name : `${instance.id}.${asked.service}._i.${suffix}`;
+        const srv = srvRecord(question.name, instance, own, ttl);
         if (!srv) continue;
         answers.push(srv.record);
         if (context.transport === "tcp" && question.type === rrType.SRV) {
-          additionals.push(...addressRecords({ ...question, type: rrType.ANY }, srv.record.target, srv.host));
+          additionals.push(...addressRecords({ ...question, type: rrType.ANY }, srv.record.target, srv.host, ttl));
         }
       }
     }
     return finish(answers, additionals);
+  }
+
+  /** Until the service changes; what carries an SOA also has its serial's second. */
+  function freshness(question: Question, service: string, index: number, answer: ZoneAnswer): ZoneAnswer["fresh"] {
+    const until = answer.authority.length > 0 ? second() : undefined;
+    const name = question.name.toLowerCase();
+    return ({ clientAddress }) =>
+      reader.index?.(service) === index &&
+      (until === undefined || until === second()) &&
+      (names === undefined || names(name, clientAddress) === undefined);
   }
 
   function finish(answers: DnsRecord[], additionals: DnsRecord[]): ZoneAnswer {
@@ -109,6 +136,11 @@ export function createDiscoverdZone(options: DiscoverdZoneOptions): Zone {
   function withSoa(code: number): ZoneAnswer {
     return { ...nothing(code), authority: [soa()] };
   }
+}
+
+/** Whether DNS hands it out: what is up, or has a doubt. */
+export function isUsable({ state }: Instance): boolean {
+  return state === undefined || usableStates.includes(state);
 }
 
 type ServiceName =
@@ -145,44 +177,6 @@ function select(reader: InstanceReader, asked: ServiceName): Instance[] | undefi
   return all instanceof Promise ? all.then(some) : some(all);
 }
 
-function addressRecords(question: Question, name: string, address: string): DnsRecord[] {
-  const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
-  if (isIPv4(v4))
-    return question.type === rrType.AAAA || !wantsAddress(question) ? [] : [{ type: "A", name, ttl: 0, address: v4 }];
-  if (!isIPv6(address) || address.includes("%")) return [];
-  return question.type === rrType.A || !wantsAddress(question) ? [] : [{ type: "AAAA", name, ttl: 0, address }];
-}
-
-function wantsAddress(question: Question): boolean {
-  return question.type === rrType.A || question.type === rrType.AAAA || question.type === rrType.ANY;
-}
-
-function srvRecord(
-  question: Question,
-  instance: Instance,
-  asked: ServiceName,
-  suffix: string,
-): { record: DnsRecord & { type: "SRV" }; host: string } | undefined {
-  const { host, port } = splitAddress(instance.addr);
-  if (port === undefined) return undefined;
-  const isAddress = isIPv4(host) || isIPv6(host);
-  if (!isAddress && !hostName.test(host)) return undefined;
-  const single = asked.kind === "leader" || asked.kind === "instance";
-  const ours = single ? question.name : `${instance.id}.${asked.service}._i.${suffix}`;
-  const target = isAddress ? ours : host;
-  return { record: { type: "SRV", name: question.name, ttl: 0, priority: 1, weight: 1, port, target }, host };
-}
-
-const hostName = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*$/i;
-
-/** `10.0.0.1:80`, `[fd00::1]:80`, `db.example:5432`; without a usable port, `port` is undefined. */
-function splitAddress(addr: string): { host: string; port: number | undefined } {
-  const match = /^(?:\[([^\]]*)\]|(.*)):(\d{1,5})$/.exec(addr);
-  if (!match) return { host: addr, port: undefined };
-  const port = Number(match[3]);
-  return { host: match[1] ?? match[2] ?? "", port: port <= 65_535 ? port : undefined };
-}
-
 function shuffle<T>(items: readonly T[], random: () => number): T[] {
   const out = [...items];
   for (let i = out.length - 1; i > 0; i--) {
@@ -194,19 +188,4 @@ function shuffle<T>(items: readonly T[], random: () => number): T[] {
 
 function nothing(code: number): ZoneAnswer {
   return { rcode: code, answers: [], authority: [], additionals: [] };
-}
-
-function soaRecord(origin: string, nowMs: number): DnsRecord {
-  return {
-    type: "SOA",
-    name: origin,
-    ttl: 0,
-    mname: `ns.${origin}`,
-    rname: `postmaster.${origin}`,
-    serial: Math.floor(nowMs / 1000) >>> 0,
-    refresh: 3600,
-    retry: 600,
-    expire: 86_400,
-    minimum: 0,
-  };
 }

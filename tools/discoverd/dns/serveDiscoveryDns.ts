@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { Discovery } from "../../../lib/discovery/discovery.ts";
 import {
   createResponder,
   type DnsAddress,
@@ -9,10 +10,13 @@ import {
   serveDns,
   withoutSelf,
 } from "../../../lib/dns/index.ts";
+import { AddressIndex } from "./addressIndex.ts";
 import { createDiscoverdZone, type InstanceReader } from "./discoverdZone.ts";
+import { createReverseZones } from "./reverseZone.ts";
 
 export interface DiscoveryDnsOptions {
-  reader: InstanceReader;
+  /** With `watch`, addresses have names too (PTR). */
+  reader: InstanceReader & Partial<Pick<Discovery, "watch">>;
   /** UDP and TCP are served at each. At least one. */
   listen: readonly DnsAddress[];
   /**
@@ -22,6 +26,10 @@ export interface DiscoveryDnsOptions {
   upstreams?: readonly string[];
   /** As in DiscoverdZoneOptions: addresses of names that are no services, by asker. */
   names?: (name: string, clientAddress: string) => readonly string[] | undefined;
+  /** Of our records, in seconds. Default 0, as the original. */
+  ttl?: number | undefined;
+  /** How long clients may keep "there is none", in seconds. Default 0. */
+  negativeTtl?: number | undefined;
   log?: { warn(message: string, fields?: Record<string, unknown>): void };
 }
 
@@ -34,21 +42,37 @@ export interface DiscoveryDns {
 }
 
 /**
- * Serves the zones `discoverd` and `service.consul` (the same services) by DNS.
+ * Serves the zones `discoverd` and `service.consul` (the same services), and the names of their addresses, by DNS.
  * @throws {DnsError} bad_address; {Error} EADDRINUSE, EADDRNOTAVAIL, EACCES
  *
  * @example
  * const dns = await serveDiscoveryDns({ reader: discovery, listen: [{ hostname: "127.0.0.1", port: 5353 }], upstreams: ["resolv.conf"] });
  */
 export async function serveDiscoveryDns(options: DiscoveryDnsOptions): Promise<DiscoveryDns> {
-  const { reader, names, log, listen } = options;
+  const { reader, names, log, listen, ttl, negativeTtl } = options;
   const wanted = (await Promise.all((options.upstreams ?? []).map(readUpstream))).flat();
   const upstreams = withoutSelf(wanted, listen);
   if (wanted.length > 0 && upstreams.length === 0) {
     log?.warn("DNS: every upstream is this server itself; other names are refused", { upstreams: options.upstreams });
   }
+  const closed = new AbortController();
   const respond = createResponder({
-    zones: ["discoverd", "service.consul"].map((origin) => createDiscoverdZone({ origin, reader, names })),
+    zones: [
+      ...["discoverd", "service.consul"].map((origin) =>
+        createDiscoverdZone({ origin, reader, names, ttl, negativeTtl }),
+      ),
+      ...(hasWatch(reader)
+        ? createReverseZones({
+            addresses: new AddressIndex({
+              discovery: reader,
+              signal: closed.signal,
+              onFailure: (error) => log?.warn("DNS: the index of addresses is made anew", { reason: String(error) }),
+            }),
+            origin: "discoverd",
+            ttl,
+          })
+        : []),
+    ],
     ...(upstreams.length > 0 ? { forwarder: new Forwarder({ upstreams }) } : {}),
     onFailure: (name, error) => log?.warn("DNS: no answer", { name, reason: String(error) }),
   });
@@ -67,6 +91,7 @@ export async function serveDiscoveryDns(options: DiscoveryDnsOptions): Promise<D
     return own;
   };
   const close = () => {
+    closed.abort();
     for (const server of servers) server.close();
   };
   try {
@@ -83,6 +108,10 @@ export async function serveDiscoveryDns(options: DiscoveryDnsOptions): Promise<D
     add,
     close,
   };
+}
+
+function hasWatch(reader: DiscoveryDnsOptions["reader"]): reader is InstanceReader & Pick<Discovery, "watch"> {
+  return reader.watch !== undefined;
 }
 
 async function readUpstream(text: string): Promise<DnsAddress[]> {
