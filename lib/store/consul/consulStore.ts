@@ -39,7 +39,7 @@ export interface ConsulTuning {
 }
 
 /** How often a transaction is planned anew because what it rests on had changed. */
-const maxPlans = 12;
+const maxPlans = 30;
 
 /**
  * Consul 1.14 and later (for the verb get-or-empty) by its HTTP API: its KV store, and sessions as leases.
@@ -113,7 +113,7 @@ export class ConsulStore implements Store {
       if (refusal === "condition") return await this.#otherwise(transaction);
       if (refusal === "other") throw this.#refused(errors);
       holders = await this.#holders(transaction);
-      if (tries > 2) await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * tries));
+      if (tries > 2) await new Promise((resolve) => setTimeout(resolve, Math.random() * 5 * Math.min(tries, 10)));
     }
     throw new StoreError("unavailable", `the keys of a transaction changed ${maxPlans} times while it was tried`);
   }
