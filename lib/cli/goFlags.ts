@@ -61,3 +61,20 @@ function goBool(name: string, text: string): string {
 function bad(message: string): UsageError {
   return new UsageError(message, { showUsage: true });
 }
+
+/** How many of the arguments are flags and their values: what follows is the command that a tool is to run, and its own `-h` is not ours. */
+export function goFlagsEnd(options: Options, argv: readonly string[]): number {
+  const takesValue = new Set<string>();
+  for (const [key, option] of Object.entries(options)) {
+    if (option.kind === "flag") continue;
+    for (const name of [key, ...longNames(key, option)]) takesValue.add(name);
+    if (option.settings.short) takesValue.add(option.settings.short);
+  }
+  let i = 0;
+  for (; i < argv.length; i++) {
+    const token = argv[i] ?? "";
+    if (token === "--" || token === "-" || !token.startsWith("-")) break;
+    if (takesValue.has(token.replace(/^--?/, ""))) i++;
+  }
+  return Math.min(i, argv.length);
+}

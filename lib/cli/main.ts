@@ -4,7 +4,7 @@ import { createLogger } from "./createLogger.ts";
 import { hint } from "./didYouMean.ts";
 import { escapeControl } from "./escapeControl.ts";
 import { ExitError } from "./exitError.ts";
-import { goFlags } from "./goFlags.ts";
+import { goFlags, goFlagsEnd } from "./goFlags.ts";
 import { toolHelp, usageLine, verbHelp, verbOf } from "./help.ts";
 import { isTerminal } from "./isTerminal.ts";
 import type { Logger, LogLevel } from "./logger.ts";
@@ -112,9 +112,13 @@ function unknownVerb(tool: Tool, typed: string): UsageError {
 }
 
 async function parse(verb: Verb, argv: readonly string[]): Promise<Given | "help" | "version"> {
-  const end = argv.indexOf("--");
-  const before = end < 0 ? argv : argv.slice(0, end);
-  if (before.includes("--help") || before.includes("-h") || (verb.goFlags && before.includes("-help"))) return "help";
+  const dashes = argv.indexOf("--");
+  const takesCommand = verb.goFlags && Object.values(verb.args).some(({ settings }) => settings.multiple);
+  const end = takesCommand ? goFlagsEnd(optionsOf(verb), argv) : dashes < 0 ? argv.length : dashes;
+  const before = argv.slice(0, end);
+  const ownsH = Object.values(verb.options).some(({ settings }) => settings.short === "h");
+  if (before.includes("--help") || (before.includes("-h") && !ownsH) || (verb.goFlags && before.includes("-help")))
+    return "help";
   if (before.includes("--version")) return "version";
   if (verb.goFlags) return goFlags(optionsOf(verb), argv);
   const { parseFlags } = await import("./parseFlags.ts");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { goFlags } from "../../../lib/cli/goFlags.ts";
+import { goFlags, goFlagsEnd } from "../../../lib/cli/goFlags.ts";
 import { flag, integer, text } from "../../../lib/cli/options.ts";
 import { UsageError } from "../../../lib/cli/usageError.ts";
 
@@ -74,4 +74,15 @@ describe("goFlags", () => {
       }),
     );
   });
+});
+
+test.each([
+  [["-ip", "-h", "cmd", "-h"], 2],
+  [["-internal", "cmd", "-h"], 1],
+  [["--retry-attempts=3", "-tags", "a", "--", "-x"], 3],
+  [["-h", "cmd"], 1],
+  [["-ip"], 1],
+  [[], 0],
+])("the flags of %j are the first %i", (argv, count) => {
+  expect(goFlagsEnd(options, argv)).toBe(count);
 });
