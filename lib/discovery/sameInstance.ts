@@ -1,8 +1,15 @@
 import type { Instance } from "./discovery.ts";
 
-/** The original's equality, which tells an update from a heartbeat: addr, proto and meta; not the index. */
+/** What tells an update from nothing new: the registration and its state; not the index. */
 export function sameInstance(a: Instance, b: Instance): boolean {
-  return a.addr === b.addr && a.proto === b.proto && sameMeta(a.meta, b.meta);
+  return sameRegistration(a, b) && a.state === b.state && a.reason === b.reason;
+}
+
+/** What tells a registration from a heartbeat: the original's addr, proto and meta, and our weight and zone. */
+export function sameRegistration(a: Instance, b: Instance): boolean {
+  return (
+    a.addr === b.addr && a.proto === b.proto && a.weight === b.weight && a.zone === b.zone && sameMeta(a.meta, b.meta)
+  );
 }
 
 function sameMeta(a: Record<string, string> = none, b: Record<string, string> = none): boolean {

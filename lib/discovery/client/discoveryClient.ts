@@ -1,21 +1,28 @@
 import type {
+  ChangedOptions,
   Discovery,
   DiscoveryEvent,
   DiscoveryStatus,
+  HistoryEntry,
   Instance,
+  InstanceQuery,
   Leader,
   RegisterOptions,
+  Registration,
   ServiceConfig,
   ServiceMeta,
   ServiceMetaUpdate,
+  ServiceQuery,
   ServiceSummary,
+  StateChange,
   WatchOptions,
 } from "../discovery.ts";
-import { DiscoveryError } from "../discoveryError.ts";
+import { DiscoveryError, type DiscoveryErrorCode } from "../discoveryError.ts";
 import { validateInstance } from "../validateInstance.ts";
 import { validateService } from "../validateService.ts";
 import type { ClientLog } from "./clientLog.ts";
 import { Heartbeater } from "./heartbeater.ts";
+import { instancesQuery } from "./instancesQuery.ts";
 import { Servers } from "./servers.ts";
 import { watchServers } from "./watchServers.ts";
 
@@ -52,12 +59,37 @@ export class DiscoveryClient implements Discovery {
     await this.#servers.ask({ method: "DELETE", path: pathOf(service) });
   }
 
-  async services(): Promise<ServiceSummary[]> {
-    return (await this.#get<ServiceSummary[]>("/services")) ?? [];
+  async services({ prefix, after, limit }: ServiceQuery = {}): Promise<ServiceSummary[]> {
+    const query = new URLSearchParams();
+    if (prefix !== undefined) query.set("prefix", prefix);
+    if (after !== undefined) query.set("after", after);
+    if (limit !== undefined) query.set("limit", String(limit));
+    return (await this.#get<ServiceSummary[]>(`/services?${query}`)) ?? [];
   }
 
-  instances(service: string): Promise<Instance[] | undefined> {
-    return this.#get<Instance[]>(`${pathOf(service)}/instances`);
+  instances(service: string, query: InstanceQuery = {}): Promise<Instance[] | undefined> {
+    return this.#get<Instance[]>(`${pathOf(service)}/instances?${instancesQuery(query)}`);
+  }
+
+  index(service: string | undefined): Promise<number> {
+    return this.#index(service, "", {});
+  }
+
+  async changed(service: string | undefined, after: number, { timeoutMs, signal }: ChangedOptions): Promise<number> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      // The server waits for a minute at most, so that what lies between does not take the silence for a fault.
+      const ms = Math.max(0, Math.min(60_000, Math.round(deadline - performance.now())));
+      const index = await this.#index(service, `?index=${after}&wait=${ms}ms`, {
+        waitMs: ms,
+        ...(signal ? { signal } : {}),
+      });
+      if (index !== after || signal?.aborted || performance.now() >= deadline) return index;
+    }
+  }
+
+  async history(service: string): Promise<HistoryEntry[]> {
+    return (await this.#get<HistoryEntry[]>(`${pathOf(service)}/history`)) ?? [];
   }
 
   async leader(service: string): Promise<Leader | undefined> {
@@ -75,7 +107,7 @@ export class DiscoveryClient implements Discovery {
   async register(service: string, instance: Instance, options: RegisterOptions = {}): Promise<void> {
     validateInstance(instance);
     const key = `${service}/${instance.id}`;
-    const { index: _server, ...body } = instance;
+    const { index: _server, owner: _daemon, ...body } = instance;
     const query = options.ttlMs === undefined ? "" : `?ttl_ms=${options.ttlMs}`;
     const path = `${pathOf(service)}/instances/${instance.id}${query}`;
     const beat = async () => {
@@ -104,6 +136,33 @@ export class DiscoveryClient implements Discovery {
     await this.#servers.ask({ method: "DELETE", path: `${pathOf(service)}/instances/${encodeURIComponent(id)}` });
   }
 
+  async registerAll(registrations: readonly Registration[]): Promise<(DiscoveryError | undefined)[]> {
+    const outcomes: (DiscoveryError | undefined)[] = [];
+    for (let start = 0; start < registrations.length; start += batchSize) {
+      outcomes.push(...(await this.#registerSome(registrations.slice(start, start + batchSize))));
+    }
+    return outcomes;
+  }
+
+  async heartbeat(service: string, ids: readonly string[]): Promise<string[]> {
+    const unknown: string[] = [];
+    for (let start = 0; start < ids.length || start === 0; start += batchSize) {
+      const body = { [service]: ids.slice(start, start + batchSize) };
+      const answer = await this.#servers.ask({ method: "POST", path: "/heartbeats", body });
+      const told = (await answer.json()) as { unknown: Record<string, string[]>; missing: string[] };
+      if (told.missing.includes(service)) {
+        throw new DiscoveryError("object_not_found", `discoverd: service "${service}" not found`);
+      }
+      unknown.push(...(told.unknown[service] ?? []));
+    }
+    return unknown;
+  }
+
+  async setState(service: string, id: string, change: StateChange): Promise<void> {
+    const path = `${pathOf(service)}/instances/${encodeURIComponent(id)}/state`;
+    await this.#servers.ask({ method: "PUT", path, body: change });
+  }
+
   async setLeader(service: string, id: string): Promise<void> {
     await this.#servers.ask({ method: "PUT", path: `${pathOf(service)}/leader`, body: { id } });
   }
@@ -116,7 +175,8 @@ export class DiscoveryClient implements Discovery {
   watch(service: string | undefined, options: WatchOptions): AsyncIterable<DiscoveryEvent> {
     const signal = AbortSignal.any([options.signal, this.#closed.signal]);
     const { log, silenceMs } = this.#settings;
-    const path = service === undefined ? "/services" : pathOf(service);
+    const query = `fencing&${instancesQuery(options.filter ?? {})}`;
+    const path = `${service === undefined ? "/services" : pathOf(service)}?${query}`;
     return watchServers(this.#servers, path, { ...options, signal, log, silenceMs, ofAll: service === undefined });
   }
 
@@ -126,7 +186,7 @@ export class DiscoveryClient implements Discovery {
       return (await (await this.#servers.ask({ method: "GET", path: "/status" })).json()) as DiscoveryStatus;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const counts = { rev: 0, services: 0, instances: 0, brake: 0 };
+      const counts = { rev: 0, services: 0, instances: 0, brake: 0, brakeShare: 0 };
       return { ready: false, stale: true, currentAt: 0, reason, ...counts, daemon: "" };
     }
   }
@@ -136,6 +196,36 @@ export class DiscoveryClient implements Discovery {
     for (const heartbeat of this.#heartbeats.values()) heartbeat.stop();
     this.#heartbeats.clear();
     this.#closed.abort();
+  }
+
+  async #registerSome(some: readonly Registration[]): Promise<(DiscoveryError | undefined)[]> {
+    const body = some.map(({ service, instance: { index: _server, owner: _daemon, ...instance }, options }) => ({
+      service,
+      ...instance,
+      ...(options?.ttlMs === undefined ? {} : { ttl_ms: options.ttlMs }),
+    }));
+    const outcomes = new Array<DiscoveryError | undefined>(some.length);
+    try {
+      const answer = await this.#servers.ask({ method: "POST", path: "/registrations", body });
+      const { failed } = (await answer.json()) as {
+        failed: { at: number; code: DiscoveryErrorCode; message: string }[];
+      };
+      for (const { at, code, message } of failed) outcomes[at] = new DiscoveryError(code, message);
+      return outcomes;
+    } catch (error) {
+      const told = error instanceof DiscoveryError ? error : new DiscoveryError("unknown_error", String(error));
+      return outcomes.fill(told);
+    }
+  }
+
+  async #index(
+    service: string | undefined,
+    query: string,
+    options: { waitMs?: number; signal?: AbortSignal },
+  ): Promise<number> {
+    const path = `${service === undefined ? "" : pathOf(service)}/index${query}`;
+    const answer = await this.#servers.ask({ method: "GET", path, ...options });
+    return ((await answer.json()) as { index: number }).index;
   }
 
   async #get<T>(path: string): Promise<T | undefined> {
@@ -151,6 +241,9 @@ export class DiscoveryClient implements Discovery {
     }
   }
 }
+
+/** In one request: well below the body's limit. */
+const batchSize = 2000;
 
 function pathOf(service: string): string {
   return `/services/${encodeURIComponent(service)}`;

@@ -14,6 +14,9 @@ export interface Ask {
   path: string;
   body?: unknown;
   headers?: Record<string, string>;
+  /** The server was asked to wait so long before it answers: the limits are longer by it. */
+  waitMs?: number;
+  signal?: AbortSignal;
 }
 
 /** Several daemons as one: asks the one that answered last, then the others, in rounds until the total time is over. */
@@ -26,13 +29,14 @@ export class Servers {
   }
 
   /** @throws {DiscoveryError} what the server refused; service_unavailable when none answered in time. */
-  async ask({ method, path, body, headers }: Ask): Promise<Response> {
-    const { requestTimeoutMs, totalTimeoutMs, signal } = this.#options;
-    const deadline = performance.now() + totalTimeoutMs;
+  async ask({ method, path, body, headers, waitMs = 0, ...ask }: Ask): Promise<Response> {
+    const { requestTimeoutMs, totalTimeoutMs } = this.#options;
+    const signal = ask.signal ? AbortSignal.any([ask.signal, this.#options.signal]) : this.#options.signal;
+    const deadline = performance.now() + totalTimeoutMs + waitMs;
     for (let last: unknown; ; ) {
       for (const base of this.#order()) {
         const left = Math.max(1, deadline - performance.now());
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(Math.min(requestTimeoutMs, left))]);
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(Math.min(requestTimeoutMs + waitMs, left))]);
         try {
           const answer = await this.#fetch(base, method, path, limit, body, headers);
           if (answer.ok) return answer;

@@ -28,7 +28,7 @@ export async function* watchServers(
     let silence = setTimeout(end, silenceMs);
     try {
       const headers = { accept: "text/event-stream", ...(last ? { "last-event-id": String(last) } : {}) };
-      const answer = await servers.stream(`${path}?fencing`, headers, connection.signal);
+      const answer = await servers.stream(path, headers, connection.signal);
       mask.connect();
       if (!answer.body) throw new Error("the server sent no body");
       for await (const wire of serverSentEvents(answer.body)) {

@@ -1,36 +1,68 @@
 import type { Condition, Operation, Store } from "../../store/store.ts";
 
-/** One key's conditional write, to be sent with others. */
+/** One key's conditional write, to be sent with others. No two of a lot have the same key. */
 export interface BatchItem<T> {
   item: T;
   conditions: Condition[];
   operation: Operation;
 }
 
-/**
- * Sends many conditional writes in few transactions: together first, and one by one where a condition of the lot failed.
- * @returns the items whose own condition did not hold.
- * @throws {StoreError} what was not sent by then is not written.
- */
-export async function writeInBatches<T>(store: Store, items: readonly BatchItem<T>[]): Promise<T[]> {
-  const refused: T[] = [];
-  // Conditions count as operations in some stores.
-  const size = Math.max(1, Math.min(64, Math.floor(store.capabilities.maxOperations / 3)));
-  for (let start = 0; start < items.length; start += size) {
-    const chunk = items.slice(start, start + size);
-    if ((await send(store, chunk)) || chunk.length === 0) continue;
-    if (chunk.length === 1) {
-      refused.push(...chunk.map(({ item }) => item));
-      continue;
-    }
-    for (const one of chunk) if (!(await send(store, [one]))) refused.push(one.item);
-  }
-  return refused;
+export interface BatchResult<T> {
+  /** Those whose own condition did not hold. */
+  refused: T[];
+  /** Revision of the last write, 0 when there was none. */
+  rev: number;
 }
 
-async function send<T>(store: Store, chunk: readonly BatchItem<T>[]): Promise<boolean> {
+/** How many transactions are under way at once. */
+const lanes = 8;
+
+/**
+ * Sends many conditional writes in few transactions: together first, and one by one where a condition of the lot failed.
+ * @throws {StoreError} some may be written by then, and some not.
+ */
+export async function writeInBatches<T>(store: Store, items: readonly BatchItem<T>[]): Promise<BatchResult<T>> {
+  const result: BatchResult<T> = { refused: [], rev: 0 };
+  const chunks = chunksOf(items, store.capabilities.maxOperations).values();
+  const lane = async () => {
+    for (const chunk of chunks) {
+      if ((await send(store, chunk, result)) || chunk.length === 0) continue;
+      for (const one of chunk) {
+        if (chunk.length === 1 || !(await send(store, [one], result))) result.refused.push(one.item);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
+  return result;
+}
+
+/** As many in one as a transaction takes; conditions count as operations in some stores. */
+function chunksOf<T>(items: readonly BatchItem<T>[], maxOperations: number): BatchItem<T>[][] {
+  const chunks: BatchItem<T>[][] = [];
+  let chunk: BatchItem<T>[] = [];
+  let keys = new Set<string>();
+  for (const item of items) {
+    let added = 1;
+    for (const { key } of item.conditions) if (!keys.has(key)) added++;
+    if (chunk.length > 0 && chunk.length + keys.size + added > maxOperations) {
+      chunks.push(chunk);
+      chunk = [];
+      keys = new Set();
+    }
+    chunk.push(item);
+    for (const { key } of item.conditions) keys.add(key);
+  }
+  if (chunk.length > 0) chunks.push(chunk);
+  return chunks;
+}
+
+async function send<T>(store: Store, chunk: readonly BatchItem<T>[], result: BatchResult<T>): Promise<boolean> {
   const conditions = new Map<string, Condition>();
   for (const { conditions: own } of chunk) for (const condition of own) conditions.set(condition.key, condition);
-  const result = await store.txn({ if: [...conditions.values()], then: chunk.map(({ operation }) => operation) });
-  return result.ok;
+  const { ok, rev } = await store.txn({
+    if: [...conditions.values()],
+    then: chunk.map(({ operation }) => operation),
+  });
+  if (ok) result.rev = Math.max(result.rev, rev);
+  return ok;
 }

@@ -1,33 +1,22 @@
 import type { Entry, Snapshot } from "../../store/store.ts";
-import type { DiscoveryEvent, Instance, Leader, ServiceConfig, ServiceMeta } from "../discovery.ts";
+import type { DiscoveryEvent, Instance, InstanceQuery, Leader, ServiceMeta } from "../discovery.ts";
+import { isUsable, matches } from "../matches.ts";
 import { sameInstance } from "../sameInstance.ts";
+import { ChangeIndexes } from "./changeIndexes.ts";
 import { eventsOf, type Shown } from "./eventsOf.ts";
 import { configKey, daemonKey, instanceKey, leaderKey, metaKey, parseKey } from "./keys.ts";
-import { leaderOf, type NamedLeader } from "./leaderOf.ts";
-import { decodeConfig, decodeDaemon, decodeInstance, decodeLeader, decodeMeta } from "./storedValues.ts";
-
-/** One registration as the store has it. */
-export interface InstanceRecord {
-  instance: Instance;
-  modRev: number;
-  lease: string | undefined;
-  daemon: string;
-  ttlMs: number | undefined;
-}
-
-export interface ServiceState {
-  readonly name: string;
-  /** Undefined: there is no such service (whatever else the store has under its name is not shown). */
-  config: ServiceConfig | undefined;
-  configRev: number;
-  readonly instances: Map<string, InstanceRecord>;
-  meta: ServiceMeta | undefined;
-  named: NamedLeader | undefined;
-  leader: Leader | undefined;
-  /** An "oldest" service without a leader until this one is named: see leaderOf. */
-  toName: string | undefined;
-  sorted: readonly Instance[] | undefined;
-}
+import { leaderOf, type NamedLeader, sinceOf } from "./leaderOf.ts";
+import { type InstanceRecord, newServiceState, type ServiceState } from "./serviceState.ts";
+import {
+  decodeConfig,
+  decodeDaemon,
+  decodeInstance,
+  decodeLeader,
+  decodeMeta,
+  handOf,
+  type Standing,
+  type StoredInstance,
+} from "./storedValues.ts";
 
 /** Changes of one revision (or all that a reset brings). */
 export interface Step {
@@ -48,6 +37,10 @@ export interface StepResult {
   instances: InstanceChange[];
   /** Services whose state was touched. */
   services: ServiceState[];
+  /** Names of those in which something changed that anybody can see. */
+  changed: string[];
+  /** The list of services, or a number of instances in it, changed. */
+  listChanged: boolean;
   /** Keys whose value could not be read; each is hidden, nothing else suffers. */
   spoilt: string[];
 }
@@ -70,7 +63,9 @@ export class Catalog {
   /** Services that exist, and their instances. */
   serviceCount = 0;
   instanceCount = 0;
-  readonly #daemonNames = new Map<string, string>();
+  readonly #indexes = new ChangeIndexes();
+  /** Thousands of records have few daemons, protocols and zones: one string each. */
+  readonly #words = new Map<string, string>();
 
   service(name: string): ServiceState | undefined {
     const state = this.services.get(name);
@@ -85,6 +80,20 @@ export class Catalog {
       .map((record) => record.instance)
       .sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
     return state.sorted;
+  }
+
+  /** With the query's conditions, and with all its details where those are asked for. */
+  query(name: string, query: InstanceQuery | undefined, ttlMs: number): Instance[] | undefined {
+    const all = this.instances(name);
+    if (!all || !query) return all?.slice();
+    const found = all.filter((instance) => matches(instance, query));
+    return query.detail ? found.map((instance) => this.#detail(name, instance, ttlMs)) : found;
+  }
+
+  /** Revision of the last change: see Discovery.index. */
+  index(name: string | undefined): number {
+    if (name === undefined) return Math.max(1, this.#indexes.ofList);
+    return this.service(name)?.changedAt ?? this.#indexes.ofAbsent(name);
   }
 
   /** The step from what is known to `snapshot`: only what differs. */
@@ -104,8 +113,11 @@ export class Catalog {
     const spoilt: string[] = [];
     for (const entry of step.puts) if (!this.#put(entry, touched)) spoilt.push(entry.key);
     for (const key of step.deletes) this.#delete(key, touched);
-    const result: StepResult = { events: [], instances: [], services: [], spoilt };
+    const result: StepResult = { events: [], instances: [], services: [], changed: [], listChanged: false, spoilt };
+    const before = { services: this.serviceCount, instances: this.instanceCount };
     for (const touch of touched.values()) this.#settle(touch, step.rev, result);
+    result.listChanged ||= before.services !== this.serviceCount || before.instances !== this.instanceCount;
+    if (result.listChanged) this.#indexes.ofList = step.rev;
     return result;
   }
 
@@ -142,7 +154,6 @@ export class Catalog {
     if (!key) return;
     if (key.kind === "daemon") {
       this.daemons.delete(key.daemon);
-      this.#daemonNames.delete(key.daemon);
       return;
     }
     if (!this.services.has(key.service)) return;
@@ -165,17 +176,7 @@ export class Catalog {
     if (known) return known;
     let state = this.services.get(service);
     if (!state) {
-      state = {
-        name: service,
-        config: undefined,
-        configRev: 0,
-        instances: new Map(),
-        meta: undefined,
-        named: undefined,
-        leader: undefined,
-        toName: undefined,
-        sorted: undefined,
-      };
+      state = newServiceState(service);
       this.services.set(service, state);
     }
     const existed = state.config !== undefined;
@@ -202,34 +203,64 @@ export class Catalog {
     this.serviceCount += (exists ? 1 : 0) - (existed ? 1 : 0);
     if (touch.instances.size > 0) state.sorted = undefined;
     decideLeader(state, touch);
+    const told = result.events.length;
     const was: Shown = { instances: before, leader: touch.leader, meta: existed ? touch.meta : undefined };
     const is: Shown = { instances: after, leader: state.leader, meta: exists ? state.meta : undefined };
     result.events.push(...eventsOf(state.name, was, is, rev));
     result.services.push(state);
+    if (result.events.length > told || exists !== existed) {
+      state.changedAt = rev;
+      result.changed.push(state.name);
+      if (!exists) this.#indexes.leave(state.name, rev);
+      else if (!existed) this.#indexes.come(state.name);
+      if (exists !== existed) result.listChanged = true;
+    }
     if (!exists && state.instances.size === 0 && !state.meta && !state.named) this.services.delete(state.name);
   }
 
   #record(id: string, entry: Entry, known: InstanceRecord | undefined): InstanceRecord | undefined {
     const stored = decodeInstance(entry.value);
     if (!stored) return undefined;
-    const { addr, proto, meta, daemon, ttl } = stored;
-    const fresh: Instance = { id, addr, proto, ...(meta ? { meta } : {}), index: entry.createRev };
+    const fresh = this.#shown(known?.instance.id ?? id, entry.createRev, stored);
     const same = known && known.instance.index === entry.createRev && sameInstance(known.instance, fresh);
     return {
       instance: same ? known.instance : fresh,
       modRev: entry.modRev,
-      lease: entry.lease,
-      daemon: this.#oneString(daemon),
-      ttlMs: ttl,
+      lease: entry.lease === undefined ? undefined : this.#oneString(entry.lease),
+      daemon: this.#oneString(stored.daemon),
+      ttlMs: stored.ttl,
+      standing: standingOf(stored, entry.modRev),
     };
   }
 
-  /** Thousands of records name few daemons: one string each. */
-  #oneString(daemon: string): string {
-    const known = this.#daemonNames.get(daemon);
+  #shown(id: string, index: number, stored: StoredInstance): Instance {
+    const { addr, meta, weight, zone } = stored;
+    const instance: Instance = { id, addr, proto: this.#oneString(stored.proto), ...(meta ? { meta } : {}), index };
+    if (weight !== undefined) instance.weight = weight;
+    if (zone !== undefined) instance.zone = this.#oneString(zone);
+    const hand = handOf(stored);
+    if (hand) instance.state = hand.state;
+    if (hand?.reason !== undefined) instance.reason = hand.reason;
+    return instance;
+  }
+
+  #detail(service: string, instance: Instance, ttlMs: number): Instance {
+    const record = this.services.get(service)?.instances.get(instance.id);
+    return {
+      ...instance,
+      weight: instance.weight ?? 1,
+      state: instance.state ?? "up",
+      ttl_ms: record?.ttlMs ?? ttlMs,
+      owner: record?.daemon ?? "",
+    };
+  }
+
+  #oneString(word: string): string {
+    const known = this.#words.get(word);
     if (known !== undefined) return known;
-    this.#daemonNames.set(daemon, daemon);
-    return daemon;
+    if (this.#words.size >= 4096) this.#words.clear(); // words of what is long gone
+    this.#words.set(word, word);
+    return word;
   }
 
   #differs(entry: Entry): boolean {
@@ -256,6 +287,15 @@ export class Catalog {
   }
 }
 
+function standingOf({ operator, check, since }: StoredInstance, modRev: number): Standing | undefined {
+  if (!operator && !check && since === undefined) return undefined;
+  const standing: Standing = {};
+  if (operator) standing.operator = operator;
+  if (check) standing.check = check;
+  if (since !== undefined) standing.since = since === 0 ? modRev : since;
+  return standing;
+}
+
 function noteBefore(touch: Touched, id: string): void {
   if (!touch.instances.has(id)) touch.instances.set(id, touch.state.instances.get(id));
 }
@@ -269,13 +309,18 @@ function decideLeader(state: ServiceState, touch: Touched): void {
   }
   const simple = touch.existed && state.config.leader_type !== "manual" && !state.named && !touch.named;
   if (simple && state.leader) {
-    const { instance } = state.leader;
-    const stands = state.instances.get(instance.id)?.instance;
-    const index = instance.index ?? 0;
-    const older = [...touch.instances.keys()].some((id) => (state.instances.get(id)?.instance.index ?? index) < index);
-    if (stands?.index === index && !older) {
-      if (stands !== instance) state.leader = { instance: stands, fencingToken: index };
-      return;
+    const stands = state.instances.get(state.leader.instance.id);
+    const { fencingToken } = state.leader;
+    if (stands && isUsable(stands.instance) && sinceOf(stands) === fencingToken) {
+      const isOlder = (id: string) => {
+        const record = state.instances.get(id);
+        return record !== undefined && sinceOf(record) < fencingToken && isUsable(record.instance);
+      };
+      if (![...touch.instances.keys()].some(isOlder)) {
+        const { instance } = stands;
+        if (instance !== state.leader.instance) state.leader = { instance, fencingToken };
+        return;
+      }
     }
   }
   const { leader, toName } = leaderOf(state.config.leader_type, state.instances, state.named);

@@ -1,11 +1,12 @@
 import type { LeaseId, Store } from "../../store/store.ts";
+import type { Instance } from "../discovery.ts";
 import { type BatchItem, writeInBatches } from "./batches.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Clock } from "./clock.ts";
 import type { EngineLog } from "./engineLog.ts";
 import type { Holding, Holdings } from "./holdings.ts";
 import { configKey, instanceKey } from "./keys.ts";
-import { encodeValue, sortedMeta } from "./storedValues.ts";
+import { encodeValue, type Standing, sortedMeta } from "./storedValues.ts";
 
 interface ClaimerOptions {
   store: Store;
@@ -68,7 +69,7 @@ export class Claimer {
     const { catalog, holdings, clock, daemon } = this.#options;
     await clock.sleep(100, signal);
     for (const holding of refused) {
-      const record = catalog.service(holding.service)?.instances.get(holding.id);
+      const record = catalog.service(holding.service)?.instances.get(holding.instance.id);
       const isOthers = record !== undefined && record.daemon !== daemon;
       if (!this.#refused.delete(holding) && !isOthers) {
         this.#refused.add(holding);
@@ -81,7 +82,8 @@ export class Claimer {
     const { store, catalog, holdings, daemon } = this.#options;
     const items: BatchItem<Holding>[] = [];
     for (const holding of lot) {
-      const { service, id } = holding;
+      const { service, instance, ttlAsked } = holding;
+      const { id } = instance;
       if (!holdings.has(holding) || !catalog.service(service)) continue;
       const record = catalog.service(service)?.instances.get(id);
       if (record?.lease === lease) continue;
@@ -92,20 +94,26 @@ export class Claimer {
           { key: configKey(service), exists: true },
           record ? { key, modRev: record.modRev } : { key, exists: false },
         ],
-        operation: { op: "put", key, value: instanceValue(holding, daemon), lease },
+        operation: {
+          op: "put",
+          key,
+          value: instanceValue({ instance, ttlAsked, standing: record?.standing }, daemon),
+          lease,
+        },
       });
     }
-    return await writeInBatches(store, items);
+    return (await writeInBatches(store, items)).refused;
   }
 }
 
-export function instanceValue({ instance, ttlAsked }: Holding, daemon: string): Uint8Array {
+interface InstanceToStore {
+  instance: Instance;
+  ttlAsked: number | undefined;
+  standing: Standing | undefined;
+}
+
+export function instanceValue({ instance, ttlAsked, standing }: InstanceToStore, daemon: string): Uint8Array {
+  const { addr, proto, weight, zone } = instance;
   const meta = sortedMeta(instance.meta);
-  return encodeValue({
-    addr: instance.addr,
-    proto: instance.proto,
-    ...(meta ? { meta } : {}),
-    daemon,
-    ...(ttlAsked === undefined ? {} : { ttl: ttlAsked }),
-  });
+  return encodeValue({ addr, proto, meta, weight, zone, daemon, ttl: ttlAsked, ...standing });
 }

@@ -1,35 +1,39 @@
 import type { Condition, Operation, Store, Transaction, TxnResult } from "../../store/store.ts";
-import { StoreError } from "../../store/storeError.ts";
 import type {
+  ChangedOptions,
   Discovery,
   DiscoveryEvent,
   DiscoveryStatus,
+  HistoryEntry,
   Instance,
+  InstanceQuery,
   Leader,
   RegisterOptions,
+  Registration,
   ServiceConfig,
   ServiceMeta,
   ServiceMetaUpdate,
+  ServiceQuery,
   ServiceSummary,
+  StateChange,
   WatchOptions,
 } from "../discovery.ts";
 import { DiscoveryError } from "../discoveryError.ts";
-import { sameInstance } from "../sameInstance.ts";
-import { validateInstance } from "../validateInstance.ts";
 import { validateService } from "../validateService.ts";
 import type { Catalog, StepResult } from "./catalog.ts";
-import { Claimer, instanceValue } from "./claimer.ts";
+import { Claimer } from "./claimer.ts";
 import type { Clock } from "./clock.ts";
 import type { EngineLog } from "./engineLog.ts";
+import { entryOf } from "./entryOf.ts";
 import { Expirer } from "./expirer.ts";
+import { History } from "./history.ts";
 import { Holdings } from "./holdings.ts";
-import { configKey, daemonKey, instanceKey, leaderKey, metaKey, servicePrefix } from "./keys.ts";
+import { configKey, daemonKey, leaderKey, metaKey, servicePrefix } from "./keys.ts";
 import { LeaderNaming } from "./leaderNaming.ts";
 import { LeaseKeeper } from "./leaseKeeper.ts";
 import { Ownership } from "./ownership.ts";
 import {
   fromStoreError,
-  instanceNotFound,
   metaRefused,
   notManual,
   notReached,
@@ -37,8 +41,10 @@ import {
   serviceNotFound,
   unavailable,
 } from "./refusals.ts";
+import { Registrations } from "./registrations.ts";
 import { Replica } from "./replica.ts";
 import { encodeValue } from "./storedValues.ts";
+import { Waits } from "./waits.ts";
 import { Watchers } from "./watchers.ts";
 
 /** All of them set: `openEngine` gives the defaults. */
@@ -71,6 +77,9 @@ export class Engine implements Discovery {
   readonly #catalog: Catalog;
   readonly #watchers: Watchers;
   readonly #holdings = new Holdings();
+  readonly #history = new History();
+  readonly #waits = new Waits();
+  readonly #registrations: Registrations;
   readonly #keeper: LeaseKeeper;
   readonly #expirer: Expirer;
   readonly #ownership: Ownership;
@@ -92,6 +101,7 @@ export class Engine implements Discovery {
       log,
       onStep: (result, rev) => this.#stepped(result, rev),
       onReset: ({ isFirst, wentBack }) => {
+        if (isFirst || wentBack) this.#waits.wakeAll();
         if (isFirst) this.#watchers.start();
         else if (wentBack) this.#watchers.forget();
       },
@@ -115,10 +125,25 @@ export class Engine implements Discovery {
     });
     const claimer = new Claimer({ store, catalog, holdings, clock, log, daemon, lease });
     const afterCheck = () => this.#naming.run();
-    this.#expirer = new Expirer({ store, catalog, holdings, lease, settings, afterCheck });
+    const history = this.#history;
+    this.#expirer = new Expirer({ store, catalog, holdings, history, lease, settings, afterCheck });
     const awake = () => this.#expirer.awake();
     const checkLease = () => this.#keeper.nudge();
     this.#ownership = new Ownership({ catalog, holdings, claimer, lease, ttlMs, awake, checkLease, signal });
+    this.#registrations = new Registrations({
+      store,
+      replica: this.#replica,
+      holdings,
+      ownership: this.#ownership,
+      keeper: this.#keeper,
+      history,
+      clock,
+      daemon,
+      writeTimeoutMs: settings.writeTimeoutMs,
+      awake,
+      write: (transaction) => this.#write(transaction),
+      signal,
+    });
     this.#loops = [this.#replica.run(signal), this.#keeper.run(signal), this.#expirer.run(signal)];
   }
 
@@ -134,16 +159,17 @@ export class Engine implements Discovery {
     return this.#replica.reached(0, timeoutMs);
   }
 
-  services(): ServiceSummary[] {
+  services({ prefix = "", after = "", limit }: ServiceQuery = {}): ServiceSummary[] {
     const summaries: ServiceSummary[] = [];
     for (const { name, config, instances } of this.#catalog.services.values()) {
-      if (config) summaries.push({ name, config, instances: instances.size });
+      if (config && name > after && name.startsWith(prefix))
+        summaries.push({ name, config, instances: instances.size });
     }
-    return summaries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return summaries.sort((a, b) => (a.name < b.name ? -1 : 1)).slice(0, limit);
   }
 
-  instances(service: string): Instance[] | undefined {
-    return this.#catalog.instances(service)?.slice();
+  instances(service: string, query?: InstanceQuery): Instance[] | undefined {
+    return this.#catalog.query(service, query, this.#settings.ttlMs);
   }
 
   leader(service: string): Leader | undefined {
@@ -152,6 +178,28 @@ export class Engine implements Discovery {
 
   meta(service: string): ServiceMeta | undefined {
     return this.#catalog.service(service)?.meta;
+  }
+
+  index(service: string | undefined): number {
+    return this.#catalog.index(service);
+  }
+
+  async changed(service: string | undefined, after: number, { timeoutMs, signal }: ChangedOptions): Promise<number> {
+    const { clock } = this.#settings;
+    const deadline = clock.now() + timeoutMs;
+    const ending = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
+    for (;;) {
+      const index = this.#catalog.index(service);
+      const left = deadline - clock.now();
+      // An index of the future is one of a store that was replaced.
+      const isNew = this.ready && (index > after || after > this.#catalog.rev);
+      if (isNew || left <= 0 || ending.aborted) return index;
+      await this.#waits.wait(service, left, ending);
+    }
+  }
+
+  history(service: string): HistoryEntry[] {
+    return this.#history.of(service);
   }
 
   watch(service: string | undefined, options: WatchOptions): AsyncIterable<DiscoveryEvent> {
@@ -172,6 +220,7 @@ export class Engine implements Discovery {
       services: this.#catalog.serviceCount,
       instances: this.#catalog.instanceCount,
       brake: this.#expirer.braked,
+      brakeShare: this.#settings.brakeShare,
       daemon: this.#settings.daemonId,
     };
   }
@@ -214,33 +263,24 @@ export class Engine implements Discovery {
     if (!ok) throw serviceNotFound(service);
   }
 
-  async register(service: string, instance: Instance, options: RegisterOptions = {}): Promise<void> {
-    const record = this.#catalog.service(service)?.instances.get(instance.id);
-    const unchanged =
-      record !== undefined &&
-      sameInstance(record.instance, instance) &&
-      (options.ttlMs === undefined || options.ttlMs === record.ttlMs);
-    if (unchanged && this.#ownership.beat(service, record, options)) return;
-    validateInstance(instance);
-    validateTtl(options.ttlMs);
-    await this.#putInstance(service, { ...instance }, options);
+  register(service: string, instance: Instance, options: RegisterOptions = {}): Promise<void> {
+    return this.#registrations.register(service, instance, options);
   }
 
-  async deregister(service: string, id: string): Promise<void> {
-    if (!this.#catalog.service(service)) throw this.ready ? serviceNotFound(service) : notReached();
-    if (!/^[0-9a-f]{32}$/.test(id)) throw instanceNotFound(service, id);
-    const holding = this.#holdings.get(service, id);
-    if (holding) this.#holdings.delete(holding);
-    const key = instanceKey(service, id);
-    try {
-      const { ok } = await this.#write({ if: [{ key, exists: true }], then: [{ op: "delete", key }] });
-      if (ok) return;
-    } catch (error) {
-      // Still registered under our lease: it has to expire by its heartbeats as before.
-      if (holding && !this.#holdings.get(service, id)) this.#holdings.set(holding);
-      throw error;
-    }
-    throw this.#catalog.service(service) ? instanceNotFound(service, id) : serviceNotFound(service);
+  registerAll(registrations: readonly Registration[]): Promise<(DiscoveryError | undefined)[]> {
+    return this.#registrations.registerAll(registrations);
+  }
+
+  heartbeat(service: string, ids: readonly string[]): string[] {
+    return this.#registrations.heartbeat(service, ids);
+  }
+
+  deregister(service: string, id: string): Promise<void> {
+    return this.#registrations.deregister(service, id);
+  }
+
+  setState(service: string, id: string, change: StateChange): Promise<void> {
+    return this.#registrations.setState(service, id, change);
   }
 
   async setLeader(service: string, id: string): Promise<void> {
@@ -284,6 +324,7 @@ export class Engine implements Discovery {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
     this.#watchers.endAll();
+    this.#waits.wakeAll();
     await Promise.all(this.#loops);
     const { daemonId, log } = this.#settings;
     const signOff = this.#store
@@ -294,50 +335,6 @@ export class Engine implements Discovery {
   }
 
   // ---- inside
-
-  async #putInstance(service: string, instance: Instance, options: RegisterOptions): Promise<void> {
-    if (!this.#catalog.service(service)) throw this.ready ? serviceNotFound(service) : notReached();
-    const before = this.#holdings.get(service, instance.id);
-    const ttlMs = options.ttlMs ?? before?.ttlAsked;
-    const holding = this.#ownership.newHolding(service, instance, {
-      held: options.held ?? before?.held ?? false,
-      ...(ttlMs === undefined ? {} : { ttlMs }),
-    });
-    const key = instanceKey(service, instance.id);
-    holding.writing++;
-    this.#holdings.set(holding);
-    try {
-      const { ok } = await this.#writeUnderLease((lease) => ({
-        if: [{ key: configKey(service), exists: true }],
-        then: [{ op: "put", key, value: instanceValue(holding, this.#settings.daemonId), lease }],
-      }));
-      if (!ok) throw serviceNotFound(service);
-      holding.seenAt = this.#expirer.awake();
-    } catch (error) {
-      if (this.#holdings.has(holding)) {
-        if (before) this.#holdings.set(before);
-        else this.#holdings.delete(holding);
-      }
-      throw error;
-    } finally {
-      holding.writing--;
-    }
-  }
-
-  async #writeUnderLease(transaction: (lease: string) => Transaction): Promise<TxnResult> {
-    for (let attempt = 1; ; attempt++) {
-      const lease = await this.#keeper.granted(this.#settings.writeTimeoutMs);
-      try {
-        return await this.#write(transaction(lease));
-      } catch (error) {
-        const cause = error instanceof DiscoveryError ? error.cause : undefined;
-        const expired = cause instanceof StoreError && cause.code === "lease_expired";
-        if (!expired || attempt === 3) throw error;
-        this.#keeper.nudge();
-        await this.#settings.clock.sleep(100, this.#closed.signal);
-      }
-    }
-  }
 
   /** Resolves when our own reads show what was written. */
   async #write(transaction: Transaction): Promise<TxnResult> {
@@ -355,12 +352,27 @@ export class Engine implements Discovery {
     for (const change of result.instances) this.#ownership.observe(change);
     this.#watchers.publish(result.events, rev);
     for (const { name, toName } of result.services) if (toName !== undefined) this.#naming.add(name);
+    if (!this.ready) return; // nothing happened: it is how we found things
+    for (const service of result.changed) this.#waits.wake(service);
+    if (result.listChanged) this.#waits.wake(undefined);
+    this.#remember(result, rev);
   }
-}
 
-function validateTtl(ttlMs: number | undefined): void {
-  if (ttlMs === undefined || (Number.isFinite(ttlMs) && ttlMs >= 100 && ttlMs <= 86_400_000)) return;
-  throw new DiscoveryError("validation_error", "discoverd: ttl must be from 100 ms to 24 h");
+  #remember(result: StepResult, rev: number): void {
+    const history = this.#history;
+    const { daemonId } = this.#settings;
+    const isDaemonAlive = (daemon: string) => daemon === daemonId || this.#catalog.daemons.has(daemon);
+    for (const change of result.instances) {
+      const serviceExists = this.#catalog.service(change.service) !== undefined;
+      const entry = entryOf(change, { rev, history, serviceExists, isDaemonAlive });
+      if (entry) history.add(change.service, entry);
+    }
+    for (const { service, kind, instance } of result.events) {
+      if (kind !== "leader" || !instance) continue;
+      const { id, addr } = instance;
+      history.add(service, { at: Date.now(), rev, change: "leader", id, addr, why: "elected" });
+    }
+  }
 }
 
 function afterOneSecond(): Promise<void> {

@@ -28,7 +28,7 @@ export function eventsOf(service: string, before: Shown, after: Shown, rev: numb
     if (was && is && was.index !== is.index) came.push(event("down", was), event("up", is));
     else if (!was && is) came.push(event("up", is));
     else if (was && !is) went.push(event("down", was));
-    else if (was && is && was !== is && !sameInstance(was, is)) came.push(event("update", is));
+    else if (was && is && was !== is && !sameInstance(was, is)) came.push({ ...event("update", is), previous: was });
   }
   const events = [...came.sort(byIndex), ...went.sort(byIndex)];
   if (after.meta && after.meta.index !== before.meta?.index) {

@@ -4,6 +4,7 @@ import type { Catalog } from "./catalog.ts";
 import type { Clock } from "./clock.ts";
 import type { EngineLog } from "./engineLog.ts";
 import { expiring } from "./expiring.ts";
+import type { History } from "./history.ts";
 import type { Holding, Holdings } from "./holdings.ts";
 import { instanceKey } from "./keys.ts";
 
@@ -11,6 +12,7 @@ interface ExpirerOptions {
   store: Store;
   catalog: Catalog;
   holdings: Holdings;
+  history: History;
   lease: () => LeaseId | undefined;
   settings: {
     clock: Clock;
@@ -83,14 +85,16 @@ export class Expirer {
   }
 
   async #remove(expired: readonly Holding[]): Promise<void> {
-    const { store, catalog, holdings, lease, settings } = this.#options;
+    const { store, catalog, holdings, history, lease, settings } = this.#options;
     const items: BatchItem<Holding>[] = [];
     for (const holding of expired) {
-      const { service, id } = holding;
+      const { service } = holding;
+      const { id } = holding.instance;
       const record = catalog.service(service)?.instances.get(id);
       if (record && record.lease === lease()) {
         const key = instanceKey(service, id);
         const operation = { op: "delete", key } as const;
+        history.expect(service, id, { why: "heartbeat missed", detail: this.#silence(holding) });
         items.push({ item: holding, conditions: [{ key, modRev: record.modRev }], operation });
       } else if (holding.writing === 0) {
         holdings.delete(holding); // gone already, or another daemon's by now
@@ -99,19 +103,32 @@ export class Expirer {
     for (const { item } of items) item.expiring = true;
     try {
       await writeInBatches(store, items);
-      for (const { item } of items) {
-        if (holdings.has(item) && item.writing === 0) holdings.delete(item);
-        const { service, id, instance } = item;
-        const silentMs = Math.round(this.awake() - item.seenAt);
-        settings.log.info("instance expired: no heartbeat", { service, id, addr: instance.addr, silentMs });
+      for (const { item } of items) if (holdings.has(item) && item.writing === 0) holdings.delete(item);
+      for (const { item } of items.slice(0, 20)) {
+        const { service, instance } = item;
+        const fields = { service, id: instance.id, addr: instance.addr, silent: this.#silence(item) };
+        settings.log.info("instance expired: no heartbeat", fields);
       }
+      if (items.length > 20) settings.log.info("and more instances expired", { count: items.length - 20 });
     } finally {
       for (const { item } of items) item.expiring = false;
     }
   }
 
+  #silence(holding: Holding): string {
+    return `silent for ${Math.round(this.awake() - holding.seenAt)} ms`;
+  }
+
   #tellBrake(braked: readonly Holding[]): void {
-    const { log } = this.#options.settings;
+    const { catalog, history, settings } = this.#options;
+    const { log } = settings;
+    for (const holding of braked) {
+      if (holding.braked) continue;
+      holding.braked = true;
+      const { service, instance } = holding;
+      const about = { at: Date.now(), rev: catalog.rev, id: instance.id, addr: instance.addr };
+      history.add(service, { ...about, change: "held", why: "brake held it", detail: this.#silence(holding) });
+    }
     if (braked.length > 0 && this.braked === 0) {
       log.warn("many instances fell silent at once: they are kept for now", { count: braked.length });
     } else if (braked.length === 0 && this.braked > 0) {

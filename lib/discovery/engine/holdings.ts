@@ -4,14 +4,15 @@ import type { Beat } from "./expiring.ts";
 /** A registration that this process answers for: it got the last heartbeat, or made it as `held`. */
 export interface Holding extends Beat {
   readonly service: string;
-  readonly id: string;
   instance: Instance;
   /** The TTL that was asked for, when it was. */
   ttlAsked: number | undefined;
-  /** A write for it is under way: what the watch says of it meanwhile may be older. */
+  /** Writes for it that are under way: what the watch says of it meanwhile may be older. */
   writing: number;
   /** Its removal is under way: a heartbeat comes too late and registers anew. */
   expiring: boolean;
+  /** The brake keeps it, and its history says so. */
+  braked: boolean;
 }
 
 /** Service -> id -> holding: nested, so that no key strings are made. */
@@ -28,16 +29,16 @@ export class Holdings {
       ids = new Map();
       this.#services.set(holding.service, ids);
     }
-    ids.set(holding.id, holding);
+    ids.set(holding.instance.id, holding);
   }
 
-  delete({ service, id }: { service: string; id: string }): void {
+  delete({ service, instance }: Holding): void {
     const ids = this.#services.get(service);
-    if (ids?.delete(id) && ids.size === 0) this.#services.delete(service);
+    if (ids?.delete(instance.id) && ids.size === 0) this.#services.delete(service);
   }
 
   has(holding: Holding): boolean {
-    return this.get(holding.service, holding.id) === holding;
+    return this.get(holding.service, holding.instance.id) === holding;
   }
 
   *all(): Generator<Holding> {

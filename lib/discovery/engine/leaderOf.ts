@@ -1,4 +1,5 @@
 import type { Instance, Leader, ServiceConfig } from "../discovery.ts";
+import { isUsable } from "../matches.ts";
 
 /** Who was named (by `setLeader`, or `leader_id` with a meta), and the revision of that write. */
 export interface NamedLeader {
@@ -12,34 +13,50 @@ export interface LeaderDecision {
   toName?: string;
 }
 
+/** What decides about leading: the instance, and since when it may lead where that is not its index. */
+export interface Candidate {
+  instance: Instance;
+  standing?: { since?: number } | undefined;
+}
+
+/** The revision since which it may lead without a break: its place in the queue, and its token. */
+export function sinceOf({ instance, standing }: Candidate): number {
+  return standing?.since ?? instance.index ?? 0;
+}
+
 /**
  * Who leads. The token is greater for every later leadership:
- * - "oldest": the lowest index; when that one goes, the next has a higher index, and newcomers have higher ones still.
+ * - "oldest": of those that are usable, the one that has been so the longest (its index, unless it was down in between); when that
+ *   one goes, the next has a higher number, and newcomers have higher ones still.
  * - "manual": the named one while it is registered. Token: the later of being named and being registered.
  * - "oldest" with a leader named all the same (by a meta's `leader_id`): the named one while it is registered; then the
  *   oldest. If that one is older than the naming, its index would be a smaller token, so it is named first.
  */
 export function leaderOf(
   type: ServiceConfig["leader_type"],
-  instances: ReadonlyMap<string, { instance: Instance }>,
+  instances: ReadonlyMap<string, Candidate>,
   named: NamedLeader | undefined,
 ): LeaderDecision {
   if (named) {
-    const instance = instances.get(named.id)?.instance;
-    if (instance) return { leader: { instance, fencingToken: Math.max(named.rev, instance.index ?? 0) } };
+    const candidate = instances.get(named.id);
+    if (candidate && (type === "manual" || isUsable(candidate.instance))) {
+      const { instance } = candidate;
+      const since = type === "manual" ? (instance.index ?? 0) : sinceOf(candidate);
+      return { leader: { instance, fencingToken: Math.max(named.rev, since) } };
+    }
   }
   if (type === "manual") return {};
   const oldest = oldestOf(instances);
   if (!oldest) return {};
-  const index = oldest.index ?? 0;
-  if (named && index <= named.rev) return { toName: oldest.id };
-  return { leader: { instance: oldest, fencingToken: index } };
+  const since = sinceOf(oldest);
+  if (named && since <= named.rev) return { toName: oldest.instance.id };
+  return { leader: { instance: oldest.instance, fencingToken: since } };
 }
 
-function oldestOf(instances: ReadonlyMap<string, { instance: Instance }>): Instance | undefined {
-  let oldest: Instance | undefined;
-  for (const { instance } of instances.values()) {
-    if (!oldest || (instance.index ?? 0) < (oldest.index ?? 0)) oldest = instance;
+function oldestOf(instances: ReadonlyMap<string, Candidate>): Candidate | undefined {
+  let oldest: Candidate | undefined;
+  for (const candidate of instances.values()) {
+    if (isUsable(candidate.instance) && (!oldest || sinceOf(candidate) < sinceOf(oldest))) oldest = candidate;
   }
   return oldest;
 }

@@ -1,8 +1,9 @@
 import type { LeaseId } from "../../store/store.ts";
 import type { Instance, RegisterOptions } from "../discovery.ts";
-import type { Catalog, InstanceChange, InstanceRecord } from "./catalog.ts";
+import type { Catalog, InstanceChange } from "./catalog.ts";
 import type { Claimer } from "./claimer.ts";
 import type { Holding, Holdings } from "./holdings.ts";
+import type { InstanceRecord } from "./serviceState.ts";
 
 interface OwnershipOptions {
   catalog: Catalog;
@@ -34,6 +35,7 @@ export class Ownership {
     if (holding?.expiring) return false;
     if (holding) {
       holding.seenAt = awake();
+      holding.braked = false;
       if (options.held !== undefined) holding.held = options.held;
     } else {
       holding = this.newHolding(service, record.instance, { ...ttlOf(record), ...options });
@@ -47,7 +49,6 @@ export class Ownership {
   newHolding(service: string, instance: Instance, options: RegisterOptions): Holding {
     return {
       service,
-      id: instance.id,
       instance,
       ttlAsked: options.ttlMs,
       ttlMs: options.ttlMs ?? this.#options.ttlMs,
@@ -55,6 +56,7 @@ export class Ownership {
       seenAt: this.#options.awake(),
       writing: 0,
       expiring: false,
+      braked: false,
     };
   }
 
@@ -94,7 +96,7 @@ export class Ownership {
   leaseAlive(): void {
     const { catalog, holdings, claimer, signal } = this.#options;
     for (const holding of this.#lost) {
-      if (catalog.service(holding.service)?.instances.has(holding.id)) continue;
+      if (catalog.service(holding.service)?.instances.has(holding.instance.id)) continue;
       if (holding.held) claimer.add(holding, signal);
       else if (holding.writing === 0) holdings.delete(holding);
     }

@@ -4,7 +4,8 @@ import { DiscoveryError } from "../discoveryError.ts";
 interface SubscriptionOptions {
   /** Undefined: it is not known yet, and comes with `begin`. */
   initial: Iterator<DiscoveryEvent> | undefined;
-  wanted: (event: DiscoveryEvent) => boolean;
+  /** The event as this watcher sees it; undefined when it is not of its concern. */
+  pass: (event: DiscoveryEvent) => DiscoveryEvent | undefined;
   limit: number;
   signal: AbortSignal;
   onEnd: (subscription: Subscription) => void;
@@ -45,8 +46,9 @@ export class Subscription implements AsyncIterableIterator<DiscoveryEvent> {
   }
 
   /** Called by the engine for every event that may be of interest. */
-  push(event: DiscoveryEvent): void {
-    if (this.#ended || !this.#options.wanted(event)) return;
+  push(told: DiscoveryEvent): void {
+    const event = this.#ended ? undefined : this.#options.pass(told);
+    if (!event) return;
     if (this.#waiting) {
       const { resolve } = this.#waiting;
       this.#waiting = undefined;
@@ -101,8 +103,12 @@ export class Subscription implements AsyncIterableIterator<DiscoveryEvent> {
   #take(): DiscoveryEvent | undefined {
     while (this.#initial) {
       const step = this.#initial.next();
-      if (step.done) this.#initial = undefined;
-      else if (this.#options.wanted(step.value)) return step.value;
+      if (step.done) {
+        this.#initial = undefined;
+        break;
+      }
+      const event = this.#options.pass(step.value);
+      if (event) return event;
     }
     const event = this.#queue[this.#head];
     if (!event) return undefined;

@@ -2,6 +2,7 @@ import type { DiscoveryEvent, EventKind, WatchOptions } from "../discovery.ts";
 import type { Catalog } from "./catalog.ts";
 import { EventLog } from "./eventLog.ts";
 import { leaderEvent } from "./eventsOf.ts";
+import { filterEvent } from "./filterEvent.ts";
 import { Subscription } from "./subscription.ts";
 
 /** All watchers of one engine: the log to resume from, and the fan-out. Every watcher of an event gets the same object. */
@@ -50,15 +51,15 @@ export class Watchers {
   }
 
   subscribe(service: string | undefined, options: WatchOptions): Subscription {
-    const { kinds, from, signal, bufferLimit = 4096 } = options;
-    const ofKind = kindFilter(kinds);
-    const wanted = (event: DiscoveryEvent) => ofKind(event) && (service === undefined || event.service === service);
-    const missed = from === undefined || !this.#started ? undefined : this.#log.since(from, this.#catalog.rev, wanted);
+    const { from, signal, bufferLimit = 4096 } = options;
+    const ofService = (event: DiscoveryEvent) => service === undefined || event.service === service;
+    const missed =
+      from === undefined || !this.#started ? undefined : this.#log.since(from, this.#catalog.rev, ofService);
     const initial = missed?.values() ?? (this.#started ? this.#initial(service) : undefined);
     const set = this.#setOf(service);
     const subscription = new Subscription({
       initial,
-      wanted: ofKind,
+      pass: passOf(options),
       limit: bufferLimit,
       signal,
       onEnd: (ended) => {
@@ -109,8 +110,11 @@ export class Watchers {
   }
 }
 
-function kindFilter(kinds: readonly EventKind[] | undefined): (event: DiscoveryEvent) => boolean {
-  if (!kinds) return () => true;
-  const set = new Set<EventKind>([...kinds, "current"]);
-  return (event) => set.has(event.kind);
+function passOf({ kinds, filter }: WatchOptions): (event: DiscoveryEvent) => DiscoveryEvent | undefined {
+  const set = kinds && new Set<EventKind>([...kinds, "current"]);
+  if (!set && !filter) return (event) => event;
+  return (event) => {
+    const told = filter ? filterEvent(event, filter) : event;
+    return told && (!set || set.has(told.kind)) ? told : undefined;
+  };
 }
