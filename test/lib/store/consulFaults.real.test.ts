@@ -114,7 +114,10 @@ test("the leader stopped like a hung machine: a new one is found, what waited at
   const past = await open(hostsOf([second, third]));
   const through = await open(hostsOf([leader, second, third]));
   const { rev: stale } = await write(past, "/a/fence", "before");
-  const watchers = [await watching(past, "/a/"), await watching(through, "/a/")];
+  // One that only watches, and looks again when there is a new leader already: nothing of it fails at the old one.
+  const quiet = await open(hostOf(second), { probeMs: 6000 });
+  const watchers = [await watching(quiet, "/a/"), await watching(past, "/a/"), await watching(through, "/a/")];
+  await waitFor(() => quiet.status().connected, { what: "the first look at the leader" });
   await leader.daemon.pause();
   const started = performance.now();
   const { rev } = await write(past, "/a/1");
