@@ -66,12 +66,24 @@ export async function listenTcp(
   return { port: listener.port, stop: () => listener.stop(false) };
 }
 
+/** PEM texts: whom to trust instead of the system's authorities, and what to show. */
+export interface TcpTls {
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
 /**
- * Connects to an IP literal or a name; resolves when connected, paused.
+ * Connects to an IP literal or a name; resolves when connected, paused. With `tls` that is after the handshake, and the
+ * certificate must be trusted and name the host; `fd` is then undefined.
  * @throws {Error} with `code` "ECONNREFUSED", "ETIMEDOUT", ... and "ABORT_ERR" when `signal` fires first.
  */
-export async function connectTcp(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
+export async function connectTcp(
+  address: { hostname: string; port: number; tls?: TcpTls },
+  signal: AbortSignal,
+): Promise<TcpSocket> {
   signal.throwIfAborted();
+  if (address.tls) return connectTls(address, address.tls, signal);
   return runtime === "bun" ? connectBun(address, signal) : connectNode(address, signal);
 }
 
@@ -295,18 +307,35 @@ async function listenNode(
 
 async function connectNode(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
   const net = await import("node:net");
+  const raw = net.connect({ host: address.hostname, port: address.port, allowHalfOpen: true });
+  return await connected(raw, "connect", signal);
+}
+
+async function connectTls(
+  { hostname: host, port }: { hostname: string; port: number },
+  { ca, cert, key }: TcpTls,
+  signal: AbortSignal,
+): Promise<TcpSocket> {
+  const [net, tls] = await Promise.all([import("node:net"), import("node:tls")]); // few need them, and they are not small
+  const given = { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
+  const name = net.isIP(host) === 0 ? { servername: host } : {};
+  return await connected(tls.connect({ host, port, ...given, ...name }), "secureConnect", signal);
+}
+
+/** The socket as soon as it is connected. */
+function connected(raw: net.Socket, event: "connect" | "secureConnect", signal: AbortSignal): Promise<TcpSocket> {
   return new Promise((resolve, reject) => {
-    const raw = net.connect({ host: address.hostname, port: address.port, allowHalfOpen: true });
     const abort = () => {
       raw.destroy();
       reject(signal.reason);
     };
+    if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     raw.once("error", (error) => {
       signal.removeEventListener("abort", abort);
       reject(error);
     });
-    raw.once("connect", () => {
+    raw.once(event, () => {
       signal.removeEventListener("abort", abort);
       resolve(new NodeSocket(raw));
     });

@@ -19,6 +19,9 @@ const etcd: Open = async (url, options) => (await import("./etcd/openEtcd.ts")).
 const consul: Open = async (url, options) => (await import("./consul/openConsul.ts")).openConsul(url, options);
 const sqlite: Open = async (url, options) => (await import("./sqlite/openSqlite.ts")).openSqlite(url, options);
 
+const zooKeeper: Open = async (url, options) =>
+  (await import("./zookeeper/openZooKeeper.ts")).openZooKeeper(url, options);
+
 /** One line and one folder a store. */
 const schemes = new Map<string, Open>([
   ["sqlite", sqlite],
@@ -27,6 +30,8 @@ const schemes = new Map<string, Open>([
   ["etcds", etcd],
   ["consul", consul],
   ["consuls", consul],
+  ["zookeeper", zooKeeper],
+  ["zookeepers", zooKeeper],
 ]);
 
 /**
@@ -38,6 +43,8 @@ const schemes = new Map<string, Open>([
  *   from ETCD_USER, ETCD_PASSWORD, ETCD_CA, ETCD_CERT, ETCD_KEY. Does not wait for the servers: see `status()`.
  * - `consul://[HOST[:PORT],HOST2,...][/PREFIX][?tls&ca=FILE&cert=FILE&key=FILE&token-file=FILE]`, or `consuls://` for TLS:
  *   also from CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN and what else Consul's clients read. Does not wait for the agents.
+ * - `zookeeper://[USER:PASSWORD@]HOST[:PORT],HOST2,...[/PATH][?tls&ca=FILE&cert=FILE&key=FILE]`, or `zookeepers://` for TLS:
+ *   also from ZOOKEEPER_USER, ZOOKEEPER_PASSWORD, ZOOKEEPER_CA, ZOOKEEPER_CERT, ZOOKEEPER_KEY. Does not wait for the servers.
  *
  * @throws {StoreError} bad_url (never repeating credentials); for sqlite also in_use, unauthorized, corrupt, unavailable
  * @example
