@@ -41,23 +41,10 @@ ensure_docker() {
   start_docker
 }
 
-# apt's own status lines become one that tells how far it is.
 apt_install() {
-  local log
-  log=$(mktemp)
-  if ! { DEBIAN_FRONTEND=noninteractive apt-get update >"$log" 2>&1 &&
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o APT::Status-Fd=3 "$@" 3>&1 >>"$log" 2>&1 |
-      while IFS=: read -r kind _ percent text; do
-        case $kind in dlstatus) what=downloading ;; pmstatus) what=installing ;; *) continue ;; esac
-        [ -t 1 ] && printf '\r\033[K  %s %3.0f %%  %s' "$what" "$percent" "${text:0:60}"
-        true
-      done; }; then
-    tail -n 20 "$log" >&2
-    rm -f "$log"
+  DEBIAN_FRONTEND=noninteractive with_progress "reading the package lists" apt-get update || fail "apt-get update failed"
+  DEBIAN_FRONTEND=noninteractive with_progress "installing $*" apt-get install -y --no-install-recommends "$@" ||
     fail "apt-get could not install $*"
-  fi
-  [ -t 1 ] && printf '\r\033[K'
-  rm -f "$log"
 }
 
 start_docker() {
@@ -70,6 +57,7 @@ start_docker() {
   fi
   docker_answers && return
   mount_cgroups
+  remember_network
   docker_log=$(mktemp "${TMPDIR:-/tmp}/quayside-dockerd.XXXXXX")
   say "no service manager runs here: starting dockerd itself, until this ends (its log: $docker_log)"
   # In a session of its own: Ctrl-C must not end it before the story has cleaned up.
@@ -102,4 +90,29 @@ stop_docker_if_ours() {
   kill -KILL "$docker_pid" 2>/dev/null || true
   rm -f "$docker_log"
   docker_pid=
+  forget_network
+}
+
+# Docker leaves its bridge and its rules behind when it ends. They are taken away only if they were not there before it was
+# started here: rules of other owners are never touched.
+remember_network() {
+  docker_network=new
+  if [ -e /sys/class/net/docker0 ] || iptables-save 2>/dev/null | grep -q '^:DOCKER'; then docker_network=old; fi
+  docker_policy=$(iptables -S FORWARD 2>/dev/null | sed -n 's/^-P FORWARD //p')
+}
+
+forget_network() {
+  [ "${docker_network:-old}" = new ] || return 0
+  ip link del docker0 2>/dev/null || true
+  local table rule chain
+  for table in nat filter; do
+    iptables -w -t "$table" -S 2>/dev/null | grep -E '^-A (PREROUTING|OUTPUT|POSTROUTING|FORWARD|INPUT) .*(DOCKER|docker0)' |
+      while read -r rule; do
+        # shellcheck disable=SC2086 # iptables printed it as words
+        iptables -w -t "$table" -D ${rule#-A } || true
+      done
+    for chain in $(iptables -w -t "$table" -S 2>/dev/null | sed -n 's/^-N \(DOCKER[^ ]*\)$/\1/p'); do iptables -w -t "$table" -F "$chain" || true; done
+    for chain in $(iptables -w -t "$table" -S 2>/dev/null | sed -n 's/^-N \(DOCKER[^ ]*\)$/\1/p'); do iptables -w -t "$table" -X "$chain" || true; done
+  done
+  [ -z "$docker_policy" ] || iptables -w -P FORWARD "$docker_policy"
 }
