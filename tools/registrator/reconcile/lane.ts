@@ -18,6 +18,8 @@ export interface LaneOptions {
   onStep: (step: Step, error?: unknown) => void;
   onSpared: (entry: Entry) => void;
   onRefused: (container: Container, service: Service, reason: string) => void;
+  /** It is registered, but not all that it asks for can be had. */
+  onWarned: (container: Container, service: Service, warning: string) => void;
   onBroken: (container: Container, reason: string) => void;
 }
 
@@ -131,11 +133,21 @@ export class Lane {
 
   #turn(booked: BookedContainer): Page {
     const { container } = booked;
-    const origin: Origin = { owner: this.#owner, containerId: container.id, containerName: container.name };
+    const origin: Origin = {
+      owner: this.#owner,
+      containerId: container.id,
+      containerName: container.name,
+      containerHostname: container.hostname,
+    };
     if (booked.refused) this.#options.onBroken(container, booked.refused);
     const entries = (booked.services ?? []).map((service) => {
+      if (service.health?.state === "maintenance" && !this.registry.showsHealth) {
+        return { service, entry: undefined, refused: service.health.output };
+      }
       try {
-        return { service, entry: this.registry.entryOf(service, origin), refused: undefined };
+        const entry = this.registry.entryOf(service, origin);
+        for (const warning of entry.warnings ?? []) this.#options.onWarned(container, service, warning);
+        return { service, entry, refused: undefined };
       } catch (error) {
         const refused = error instanceof Error ? error.message : String(error);
         this.#options.onRefused(container, service, refused);

@@ -358,7 +358,9 @@ function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const finalCodes = new Set<unknown>(["validation_error", "invalid", "too_large"]);
+
 /** The registry says that the entry itself is wrong: it is tried again, but shown as refused. */
 function isFinal(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "validation_error";
+  return error instanceof Error && "code" in error && finalCodes.has(error.code);
 }

@@ -11,6 +11,8 @@ import type { Service } from "../services/service.ts";
 export interface Registry<Payload = unknown> {
   /** For people: "discovery", "consul". */
   readonly name: string;
+  /** Whether it shows a service's health. Where not, one in maintenance is left out. Default false. */
+  readonly showsHealth?: boolean;
   /** How often a registration must be written again to stay; undefined: it stays by itself. In ms. */
   readonly heartbeatMs?: number | undefined;
   /**
@@ -47,6 +49,8 @@ export interface Origin {
   owner: string;
   containerId: string;
   containerName: string;
+  /** As its inspect answer tells. */
+  containerHostname?: string;
 }
 
 /** One registration, ours or another's. */
@@ -68,6 +72,8 @@ export interface Entry<Payload = unknown> {
    * and is taken over. Absent: never.
    */
   looks?: string;
+  /** What the service asks for and this registry cannot give. */
+  warnings?: readonly string[];
   /** The service's ID, where it is not the key. */
   id?: string;
   payload: Payload;

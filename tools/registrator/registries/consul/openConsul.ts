@@ -1,31 +1,32 @@
-import { readFileSync } from "node:fs";
-import { fetchVia, type Transport } from "../../../../lib/runtime/fetchVia.ts";
-import { within } from "../../reconcile/within.ts";
-import type { OpenRegistry } from "../openRegistry.ts";
-import type { Registry } from "../registry.ts";
-import { type ConsulRegistration, consulEntries, consulEntry } from "./consulEntry.ts";
-
-/** Consul's agent does not say when its services change: they are looked at this often, in ms. */
-const lookMs = 2000;
+import { ExitError } from "../../../../lib/cli/index.ts";
+import { fetchVia } from "../../../../lib/runtime/fetchVia.ts";
+import type { OpenRegistry, RegistryOptions } from "../openRegistry.ts";
+import { type ConsulCall, ConsulError, consulRegistry } from "./consulRegistry.ts";
+import { consulSocket, consulTarget } from "./consulTarget.ts";
 
 /**
  * `consul://[HOST[:PORT]]`, `consul-tls://HOST[:PORT]`, `consul-unix:///PATH`: the agent's API, by default at CONSUL_HTTP_ADDR, else
- * 127.0.0.1:8500. Token from CONSUL_HTTP_TOKEN; TLS files from CONSUL_CACERT, CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY.
+ * 127.0.0.1:8500; token, login and TLS from Consul's own variables.
+ * @throws {ExitError} code 1
  */
 export async function openConsul(
-  uri: URL,
+  uri: string,
+  { compat = false }: Pick<RegistryOptions, "compat">,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<OpenRegistry> {
-  const { base, transport } = endpointOf(uri, env);
-  const send = fetchVia(transport);
-  const call = async (method: string, path: string, signal: AbortSignal, body?: unknown): Promise<string> => {
-    const response = await send(`${base}${path}`, {
+  const socket = /^consul-unix:(?:\/\/)?([^?#]*)/i.exec(uri)?.[1];
+  const target = socket === undefined ? consulTarget(uri, env) : consulSocket(socket, env);
+  const [endpoint = "", ...more] = target.endpoints;
+  // Services belong to an agent: at another one they would be another node's.
+  if (more.length > 0) throw new ExitError(1, `bad adapter uri: consul takes one agent, this host's: ${target.url}`);
+  const { unix, tls } = target;
+  const tenancy = tenancyOf(uri, env);
+  const send = fetchVia({ ...(unix === undefined ? {} : { unix }), ...(tls ? { tls } : {}) });
+  const call: ConsulCall = async (method, path, signal, body) => {
+    const response = await send(`${endpoint}${withTenancy(path, tenancy)}`, {
       method,
       signal,
-      headers: {
-        ...(env.CONSUL_HTTP_TOKEN ? { "x-consul-token": env.CONSUL_HTTP_TOKEN } : {}),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
+      headers: { ...target.headers, ...(body === undefined ? {} : { "content-type": "application/json" }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -33,7 +34,7 @@ export async function openConsul(
     return text;
   };
   return {
-    registry: consulRegistry(call),
+    registry: consulRegistry(call, { compat }),
     ping: async () => {
       await call("GET", "/v1/status/leader", AbortSignal.timeout(5000));
     },
@@ -41,74 +42,14 @@ export async function openConsul(
   };
 }
 
-class ConsulError extends Error {
-  override readonly name = "ConsulError";
-  readonly code: string;
-  readonly status: number;
-  constructor(status: number, text: string) {
-    super(`Consul: ${status} ${text}`);
-    this.status = status;
-    // A 400 speaks of the entry itself; anything else may pass.
-    this.code = status === 400 ? "validation_error" : "consul";
-  }
+/** Consul Enterprise's namespace and partition: from the URI (`?ns=team&partition=west`), else from CONSUL_NAMESPACE and CONSUL_PARTITION. */
+function tenancyOf(uri: string, env: Readonly<Record<string, string | undefined>>): string {
+  const query = new URLSearchParams(/\?([^#]*)/.exec(uri)?.[1] ?? "");
+  const ns = query.get("ns") ?? env.CONSUL_NAMESPACE;
+  const partition = query.get("partition") ?? env.CONSUL_PARTITION;
+  return new URLSearchParams({ ...(ns ? { ns } : {}), ...(partition ? { partition } : {}) }).toString();
 }
 
-function consulRegistry(
-  call: (method: string, path: string, signal: AbortSignal, body?: unknown) => Promise<string>,
-): Registry<ConsulRegistration> {
-  return {
-    name: "consul",
-    entryOf: consulEntry,
-    list: async (signal) => consulEntries(JSON.parse(await call("GET", "/v1/agent/services", signal))),
-    async register({ payload }, signal) {
-      // Or a check of an earlier version would stay.
-      await call("PUT", "/v1/agent/service/register?replace-existing-checks=true", signal, payload);
-    },
-    async deregister({ key }, signal) {
-      try {
-        await call("PUT", `/v1/agent/service/deregister/${encodeURIComponent(key)}`, signal);
-      } catch (error) {
-        if (!(error instanceof ConsulError && error.status === 404)) throw error;
-      }
-    },
-    async *changes(signal) {
-      let known: string | undefined;
-      while (!signal.aborted) {
-        const found = await within(10_000, signal, (inner) => call("GET", "/v1/agent/services", inner));
-        if (known !== undefined && found !== known) yield undefined;
-        known = found;
-        await pause(lookMs, signal);
-      }
-    },
-  };
-}
-
-function endpointOf(
-  uri: URL,
-  env: Readonly<Record<string, string | undefined>>,
-): { base: string; transport: Transport } {
-  if (uri.protocol === "consul-unix:") return { base: "http://consul", transport: { unix: uri.pathname } };
-  const host = uri.host || env.CONSUL_HTTP_ADDR?.replace(/^https?:\/\//, "") || "127.0.0.1:8500";
-  const withPort = /:\d+$/.test(host) ? host : `${host}:8500`;
-  if (uri.protocol === "consul:") return { base: `http://${withPort}`, transport: {} };
-  const read = (path: string | undefined) => (path ? readFileSync(path, "utf8") : undefined);
-  const [ca, cert, key] = [env.CONSUL_CACERT, env.CONSUL_CLIENT_CERT, env.CONSUL_CLIENT_KEY].map(read);
-  return {
-    base: `https://${withPort}`,
-    transport: {
-      tls: { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}), rejectUnauthorized: true },
-    },
-  };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
+function withTenancy(path: string, tenancy: string): string {
+  return tenancy === "" ? path : `${path}${path.includes("?") ? "&" : "?"}${tenancy}`;
 }

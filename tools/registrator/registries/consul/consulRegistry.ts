@@ -1,0 +1,130 @@
+import { pause } from "../../reconcile/lane.ts";
+import { within } from "../../reconcile/within.ts";
+import type { Registry } from "../registry.ts";
+import {
+  type ConsulPayload,
+  type ConsulState,
+  consulEntries,
+  consulEntry,
+  healthCheckId,
+  maintenanceReason,
+} from "./consulEntry.ts";
+
+/** Consul's agent does not say when its services change: they are looked at this often, in ms. */
+const lookMs = 2000;
+/** The checks that tell a state of ours: a service's health by Docker, and its maintenance. */
+const ourChecks = new URLSearchParams({ filter: 'CheckID matches "^(registrator-health|_service_maintenance):"' });
+
+/** Sends one request to the agent. @throws {ConsulError} */
+export type ConsulCall = (method: string, path: string, signal: AbortSignal, body?: unknown) => Promise<string>;
+
+export class ConsulError extends Error {
+  override readonly name = "ConsulError";
+  readonly code: string;
+  readonly status: number;
+  constructor(status: number, text: string) {
+    super(`Consul: ${status} ${text}`);
+    this.status = status;
+    // A 400 speaks of the entry itself; anything else may pass.
+    this.code = status === 400 ? "validation_error" : "consul";
+  }
+}
+
+/**
+ * A Consul agent's services and their states. A state is written apart from its service: one that falls ill is not registered again,
+ * which would reset its other checks.
+ */
+export function consulRegistry(call: ConsulCall, options: { compat?: boolean } = {}): Registry<ConsulPayload> {
+  /** What stands there, as far as we know: what need not be written. */
+  let standing = new Map<string, { service: string; state: ConsulState }>();
+
+  const maintenance = (id: string, query: Record<string, string>, signal: AbortSignal) =>
+    call("PUT", `/v1/agent/service/maintenance/${encodeURIComponent(id)}?${new URLSearchParams(query)}`, signal);
+
+  async function register(key: string, payload: ConsulPayload, signal: AbortSignal): Promise<void> {
+    // Or a check of an earlier version would stay. What the agent knew of a check's state it keeps; maintenance it does not.
+    await call("PUT", "/v1/agent/service/register?replace-existing-checks=true", signal, payload.registration);
+    standing.set(key, { service: payload.standing, state: "none" });
+  }
+
+  async function showState(key: string, payload: ConsulPayload, signal: AbortSignal): Promise<void> {
+    const { state, output } = payload;
+    const before = standing.get(key)?.state ?? "none";
+    if (state === "maintenance") {
+      await maintenance(key, { enable: "true", reason: `${maintenanceReason}${output}` }, signal);
+    } else {
+      if (before === "maintenance") await maintenance(key, { enable: "false" }, signal);
+      if (state !== "none") {
+        const id = encodeURIComponent(healthCheckId(key));
+        await call("PUT", `/v1/agent/check/update/${id}`, signal, { Status: state, Output: output });
+      }
+    }
+    standing.set(key, { service: payload.standing, state });
+  }
+
+  return {
+    name: "consul",
+    showsHealth: true,
+    entryOf: (service, origin) => consulEntry(service, origin, options),
+    async ping(signal) {
+      await call("GET", "/v1/status/leader", signal);
+    },
+
+    async list(signal) {
+      const [services, checks] = await Promise.all([
+        call("GET", "/v1/agent/services", signal),
+        call("GET", `/v1/agent/checks?${ourChecks}`, signal),
+      ]);
+      const entries = consulEntries(JSON.parse(services), JSON.parse(checks));
+      standing = new Map(
+        entries.map(({ key, payload }) => [key, { service: payload.standing, state: payload.state }] as const),
+      );
+      return entries;
+    },
+
+    async register({ key, payload }, signal) {
+      const there = standing.get(key);
+      const isThere = there?.service === payload.standing;
+      // Until it is done, what stands there is not known.
+      standing.delete(key);
+      if (isThere && there) standing.set(key, there);
+      else await register(key, payload, signal);
+      try {
+        await showState(key, payload, signal);
+      } catch (error) {
+        standing.delete(key);
+        // The service or its check went meanwhile.
+        if (!isThere || !(error instanceof ConsulError)) throw error;
+        await register(key, payload, signal);
+        await showState(key, payload, signal);
+      }
+    },
+
+    async maintain({ key, containerName }, signal) {
+      await maintenance(
+        key,
+        { enable: "true", reason: `${maintenanceReason}${containerName} has no registrator` },
+        signal,
+      );
+    },
+
+    async deregister({ key }, signal) {
+      standing.delete(key);
+      try {
+        await call("PUT", `/v1/agent/service/deregister/${encodeURIComponent(key)}`, signal);
+      } catch (error) {
+        if (!(error instanceof ConsulError && error.status === 404)) throw error;
+      }
+    },
+
+    async *changes(signal) {
+      let known: string | undefined;
+      while (!signal.aborted) {
+        const found = await within(10_000, signal, (inner) => call("GET", "/v1/agent/services", inner));
+        if (known !== undefined && found !== known) yield undefined;
+        known = found;
+        await pause(lookMs, signal);
+      }
+    },
+  };
+}
