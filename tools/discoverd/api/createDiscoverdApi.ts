@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Discovery, EventKind, Instance } from "../../../lib/discovery/discovery.ts";
+import type { Discovery, EventKind, Instance, InstanceQuery } from "../../../lib/discovery/discovery.ts";
 import { DiscoveryError } from "../../../lib/discovery/discoveryError.ts";
 import { validateInstance } from "../../../lib/discovery/validateInstance.ts";
 import { validateService } from "../../../lib/discovery/validateService.ts";
@@ -8,9 +8,12 @@ import { eventStream } from "../../../lib/http/eventStream.ts";
 import { lastEventId } from "../../../lib/http/lastEventId.ts";
 import type { Metrics } from "../../../lib/http/metrics.ts";
 import { Problem } from "../../../lib/http/problem.ts";
+import { addOwnPaths } from "./addOwnPaths.ts";
+import { addRaftPaths } from "./addRaftPaths.ts";
+import { empty, json } from "./answers.ts";
 import { eventFrame } from "./eventFrame.ts";
-import { goJson } from "./goJson.ts";
 import { readBody } from "./readBody.ts";
+import { readInstanceQuery, readLimit, readWait, refuseUnknown } from "./readQuery.ts";
 
 export interface DiscoverdApiOptions {
   version: string;
@@ -63,6 +66,7 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
     ...(options.log ? { log: options.log } : {}),
     ...(options.metrics ? { metrics: options.metrics } : {}),
+    untimed: mayWait,
     ready: async () => {
       const { ready, reason } = await discovery.status();
       if (isShuttingDown) return { ok: false, reason: "shutting down" };
@@ -73,8 +77,9 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     if (isShuttingDown) throw new Problem("service_unavailable", "discoverd: shutting down");
     await next();
     const status = discovery.status();
-    const { rev, stale, currentAt } = status instanceof Promise ? await status : status;
+    const { rev, stale, currentAt, brake } = status instanceof Promise ? await status : status;
     const { headers } = c.res;
+    if (brake > 0) headers.set("Discoverd-Brake", String(brake));
     headers.set("Discoverd-Peers", peers().join(","));
     headers.set("Discoverd-Index", String(rev));
     if (stale) headers.set("Discoverd-Stale", String(Math.max(0, Math.round((Date.now() - currentAt) / 1000))));
@@ -86,10 +91,13 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     const leaving = new AbortController();
     const signal = AbortSignal.any([leaving.signal, ...(options.signal ? [options.signal] : [])]);
     const from = Number(lastEventId(raw) ?? Number.NaN);
-    const withToken = new URL(raw.url).searchParams.has("fencing");
+    const { searchParams } = new URL(raw.url);
+    const withToken = searchParams.has("fencing");
+    const filter: InstanceQuery = readInstanceQuery(searchParams, service === undefined);
     const events = discovery.watch(service, {
       signal,
       ...(kinds ? { kinds } : {}),
+      ...(Object.keys(filter).length > 0 ? { filter } : {}),
       ...(Number.isSafeInteger(from) && from > 0 ? { from } : {}),
     });
     raw.signal.addEventListener("abort", () => leaving.abort(), { once: true });
@@ -99,8 +107,31 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
   };
   const wantsStream = (c: C) => c.req.header("accept")?.includes("text/event-stream") ?? false;
 
+  /** Waits as ?index= and ?wait= say; then what the answer tells of the service's index. */
+  const waited = async (c: C, service: string | undefined, isThere: () => unknown): Promise<Record<string, string>> => {
+    const wait = readWait(new URL(c.req.url).searchParams);
+    if (wait) {
+      const after = wait.index ?? ((await isThere()) === undefined ? await discovery.index(service) : undefined);
+      const { signal } = c.req.raw;
+      if (after !== undefined) await discovery.changed(service, after, { timeoutMs: wait.waitMs, signal });
+    }
+    return { "Discoverd-Service-Index": String(await discovery.index(service)) };
+  };
+
   // ---- services
-  api.get("/services", async (c) => (wantsStream(c) ? stream(c, undefined) : json(await discovery.services())));
+  api.get("/services", async (c) => {
+    if (wantsStream(c)) return stream(c, undefined);
+    const params = new URL(c.req.url).searchParams;
+    refuseUnknown(params, ["prefix", "after", "limit", "index", "wait"]);
+    const headers = await waited(c, undefined, () => true);
+    const limit = readLimit(params);
+    const [prefix, after] = [params.get("prefix") ?? "", params.get("after") ?? ""];
+    // One more than asked for tells whether there is a next page.
+    const found = await discovery.services({ prefix, after, ...(limit === undefined ? {} : { limit: limit + 1 }) });
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return json(page, { ...headers, ...(last && page.length < found.length ? { "Discoverd-Next": last.name } : {}) });
+  });
   api.put("/services/:service", async (c) => {
     const service = c.req.param("service");
     validateService(service);
@@ -122,15 +153,22 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     return json(await discovery.setMeta(c.req.param("service"), update));
   });
   api.get("/services/:service/meta", async (c) => {
-    const meta = await discovery.meta(c.req.param("service"));
-    if (!meta) throw new Problem("object_not_found", "service meta not found");
-    return json(meta);
+    const service = c.req.param("service");
+    const headers = await waited(c, service, () => discovery.meta(service));
+    const meta = await discovery.meta(service);
+    if (!meta) throw new Problem("object_not_found", "service meta not found", { headers });
+    return json(meta, headers);
   });
 
   // ---- instances
   api.put("/services/:service/instances/:id", async (c) => {
-    const { meta, index: _ignored, ...rest } = await readBody(c.req.raw, (await schemas()).instanceSchema, false);
-    const instance: Instance = meta ? { ...rest, meta } : rest;
+    const {
+      meta,
+      index: _ignored,
+      owner: _also,
+      ...rest
+    } = await readBody(c.req.raw, (await schemas()).instanceSchema, false);
+    const instance = (meta ? { ...rest, meta } : rest) as Instance;
     const id = c.req.param("id");
     if (id !== instance.id) {
       validateInstance(instance);
@@ -154,18 +192,19 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
   api.get("/services/:service/instances", async (c) => {
     const service = c.req.param("service");
     if (wantsStream(c)) return stream(c, service, ["up", "update", "down"]);
-    const instances = await discovery.instances(service);
-    if (!instances) throw new Problem("object_not_found", `service not found: "${service}"`);
-    return json(instances);
+    const query = readInstanceQuery(new URL(c.req.url).searchParams);
+    const headers = await waited(c, service, () => discovery.instances(service));
+    const instances = await discovery.instances(service, query);
+    if (!instances) throw new Problem("object_not_found", `service not found: "${service}"`, { headers });
+    return json(instances, headers);
   });
 
   // ---- leaders
   api.put("/services/:service/leader", async (c) => {
     const service = c.req.param("service");
-    const summary = (await discovery.services()).find(({ name }) => name === service);
-    if (summary?.config.leader_type !== "manual") {
-      throw new Problem("validation_error", "service leader election type is not manual");
-    }
+    const [summary] = await discovery.services({ prefix: service, limit: 1 }); // the shortest comes first
+    if (summary?.name !== service) throw notManual();
+    if (summary.config.leader_type !== "manual") throw notManual();
     const { id } = await readBody(c.req.raw, (await schemas()).leaderSchema);
     await discovery.setLeader(service, id);
     return empty();
@@ -173,9 +212,10 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
   api.get("/services/:service/leader", async (c) => {
     const service = c.req.param("service");
     if (wantsStream(c)) return stream(c, service, ["leader"]);
+    const headers = await waited(c, service, () => discovery.leader(service));
     const leader = await discovery.leader(service);
-    if (!leader) throw new Problem("object_not_found", "no leader found");
-    return json(leader.instance, { "Discoverd-Fencing-Token": String(leader.fencingToken) });
+    if (!leader) throw new Problem("object_not_found", "no leader found", { headers });
+    return json(leader.instance, { ...headers, "Discoverd-Fencing-Token": String(leader.fencingToken) });
   });
 
   // ---- the daemon
@@ -193,11 +233,8 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     const { ready } = await discovery.status();
     return json({ data: { status: ready ? "healthy" : "unhealthy", version } }, {}, ready ? 200 : 500);
   });
-  api.get("/raft/leader", () => {
-    if (address() === "") throw new Problem("service_unavailable", "discoverd: no known leader");
-    return json({ host: address() });
-  });
-  api.get("/raft/peers", () => json(peers()));
+  addOwnPaths(api, discovery);
+  addRaftPaths(api, { peers, address, rev: async () => (await discovery.status()).rev });
   if (options.onShutdown) {
     const { onShutdown } = options;
     api.post("/shutdown", async () => {
@@ -210,10 +247,11 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
   return api;
 }
 
-function json(value: unknown, headers: Record<string, string> = {}, status = 200): Response {
-  return new Response(goJson(value), { status, headers: { "content-type": "application/json", ...headers } });
+/** Blocking reads bring their own time limit. */
+function mayWait(path: string): boolean {
+  return /^(\/services|\/index|\/services\/[^/]+\/(instances|leader|meta|index))$/.test(path);
 }
 
-function empty(): Response {
-  return new Response(null, { status: 200 });
+function notManual(): Problem {
+  return new Problem("validation_error", "service leader election type is not manual");
 }
