@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { executeTemplate } from "../../../tools/registrator/template/execute.ts";
+import { executeTemplate } from "../../../lib/template/execute.ts";
+import { tagFunctions } from "../../../lib/template/tagFunctions.ts";
+import { TemplateError } from "../../../lib/template/templateError.ts";
 import { checkTags, renderTags } from "../../../tools/registrator/template/renderTags.ts";
-import { tagFunctions } from "../../../tools/registrator/template/tagFunctions.ts";
-import { TemplateError } from "../../../tools/registrator/template/templateError.ts";
 import { container } from "./fakes.ts";
 
 const from = container({

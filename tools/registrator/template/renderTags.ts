@@ -1,5 +1,5 @@
+import type { Struct } from "../../../lib/template/values.ts";
 import type { InspectedContainer } from "../services/ports.ts";
-import type { Struct } from "./values.ts";
 
 /**
  * The `-tags` of one container: a Go template over the container as the original's Docker library shows it. Plain text comes back
@@ -12,8 +12,8 @@ import type { Struct } from "./values.ts";
 export async function renderTags(tags: string, container: InspectedContainer): Promise<string> {
   if (!tags.includes("{{")) return tags;
   const [{ executeTemplate }, { tagFunctions }] = await Promise.all([
-    import("./execute.ts"),
-    import("./tagFunctions.ts"),
+    import("../../../lib/template/execute.ts"),
+    import("../../../lib/template/tagFunctions.ts"),
   ]);
   return executeTemplate(tags, dockerContainer(container), { functions: tagFunctions });
 }
@@ -22,9 +22,9 @@ export async function renderTags(tags: string, container: InspectedContainer): P
 export async function checkTags(tags: string): Promise<void> {
   if (!tags.includes("{{")) return;
   const [{ parse }, { builtins }, { tagFunctions }] = await Promise.all([
-    import("./parse.ts"),
-    import("./builtins.ts"),
-    import("./tagFunctions.ts"),
+    import("../../../lib/template/parse.ts"),
+    import("../../../lib/template/builtins.ts"),
+    import("../../../lib/template/tagFunctions.ts"),
   ]);
   parse(
     tags,

@@ -2,7 +2,7 @@ import { builtins, type TemplateFunction } from "./builtins.ts";
 import type { Command, Node, Operand, Pipe } from "./nodes.ts";
 import { parse } from "./parse.ts";
 import { TemplateError } from "./templateError.ts";
-import { fieldOf, isList, print, truth, type Value } from "./values.ts";
+import { fieldOf, isList, isStruct, Method, print, truth, type Value } from "./values.ts";
 
 export interface ExecuteOptions {
   functions?: Readonly<Record<string, TemplateFunction>>;
@@ -123,13 +123,27 @@ class Execution {
     const [head, ...rest] = command;
     if (head?.kind !== "function") {
       if (!head) throw new TemplateError("missing value for command");
+      const method = this.#method(head, scope);
+      if (method) return method.call(...(await this.#args(rest, scope)), ...piped);
       if (rest.length > 0 || piped.length > 0) throw new TemplateError("can't give argument to non-function");
       return this.#operand(head, scope);
     }
     if (head.name === "and" || head.name === "or") return this.#shortCircuit(head.name, rest, scope, piped);
+    return this.#call(head.name, [...(await this.#args(rest, scope)), ...piped]);
+  }
+
+  async #args(operands: readonly Operand[], scope: Scope): Promise<Value[]> {
     const args: Value[] = [];
-    for (const operand of rest) args.push(await this.#operand(operand, scope));
-    return this.#call(head.name, [...args, ...piped]);
+    for (const operand of operands) args.push(await this.#operand(operand, scope));
+    return args;
+  }
+
+  #method(head: Operand, scope: Scope): Method | undefined {
+    if ((head.kind !== "dot" && head.kind !== "variable") || head.fields.length === 0) return undefined;
+    const from = head.kind === "dot" ? scope.dot : scope.variables.get(head.name)?.value;
+    const value = head.fields.slice(0, -1).reduce(fieldOf, from);
+    const last = isStruct(value) ? value[head.fields.at(-1) ?? ""] : undefined;
+    return last instanceof Method ? last : undefined;
   }
 
   async #shortCircuit(
@@ -153,8 +167,10 @@ class Execution {
         return operand.value;
       case "function":
         return this.#call(operand.name, []);
-      case "dot":
-        return operand.fields.reduce(fieldOf, scope.dot);
+      case "dot": {
+        const value = operand.fields.reduce(fieldOf, scope.dot);
+        return value instanceof Method ? value.call() : value;
+      }
       case "variable": {
         const variable = scope.variables.get(operand.name);
         if (!variable) throw new TemplateError(`undefined variable "${operand.name}"`);

@@ -4,7 +4,7 @@ import { asNumber, asText, asTexts, print, type Value } from "./values.ts";
 
 const maxBody = 1024 * 1024;
 
-/** The original registrator's own template functions. */
+/** The original registrator's own template functions; discoverd's `configure` has them too. */
 export const tagFunctions: Readonly<Record<string, TemplateFunction>> = {
   strSlice(text, start, end) {
     const value = asText(text, "strSlice");

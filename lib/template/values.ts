@@ -10,7 +10,17 @@ export type Value =
   | Uint8Array
   | readonly Value[]
   | ReadonlyMap<string, Value>
+  | Method
   | Struct;
+
+/** A method of a struct, `{{.ServiceSet "web"}}`: called with what follows it, or with nothing. */
+export class Method {
+  readonly call: (...args: Value[]) => Value | Promise<Value>;
+
+  constructor(call: (...args: Value[]) => Value | Promise<Value>) {
+    this.call = call;
+  }
+}
 
 export interface Struct {
   readonly [field: string]: Value;
@@ -22,6 +32,7 @@ export function isStruct(value: Value): value is Struct {
     value !== null &&
     !Array.isArray(value) &&
     !(value instanceof Map) &&
+    !(value instanceof Method) &&
     !(value instanceof Uint8Array)
   );
 }
@@ -47,6 +58,7 @@ export function print(value: Value): string {
     const keys = [...value.keys()].sort();
     return `map[${keys.map((key) => `${key}:${print(value.get(key))}`).join(" ")}]`;
   }
+  if (value instanceof Method) return "<method>";
   if (isStruct(value)) return `{${Object.values(value).map(print).join(" ")}}`;
   return String(value);
 }
