@@ -3,6 +3,7 @@
  * `registrator REGISTRY` is the daemon, with the original's flags in Go's syntax; `explain` and `plan` write nothing.
  */
 import { choice, file, flag, integer, runTool, text, verb } from "../lib/cli/index.ts";
+import { cleanupFlag } from "./registrator/commands/cleanupFlag.ts";
 import { flagsFirst } from "./registrator/commands/flagsFirst.ts";
 
 /** What decides which services a container has: the same for the daemon, `explain` and `plan`. */
@@ -26,21 +27,35 @@ const daemon = {
     description: "when a container's end takes its services out: always, or on-success",
     default: "always",
   }),
-  cleanup: flag({ description: "accepted; entries of ours without a container always go" }),
+  cleanup: flag({ description: "also take out what the original registrator left under this host's name" }),
+  cleanupDryRun: flag({
+    description: "as -cleanup=dry-run: only tell what was there without its container at our start",
+  }),
+  owner: text({ description: "our stamp on entries; default the engine's id and its host's name", metavar: "NAME" }),
   retryAttempts: integer({
     description: "give up after so many further tries at the start, -1: never; not given: never",
     min: -1,
     metavar: "N",
   }),
   retryInterval: integer({ description: "milliseconds between those", default: 2000, min: -1, metavar: "MS" }),
-  shutdown: choice({
-    description: "what becomes of our entries when we end",
-    choices: ["keep", "deregister"],
+  onExit: choice({
+    description: "what becomes of our entries when we end; maintenance: deregistered where a registry has none",
+    choices: ["keep", "deregister", "maintenance"],
     default: "keep",
+    aliases: ["shutdown"],
+  }),
+  registry: text({
+    description: "a further registry; its query sets flags for it alone: consul://host?internal&tags=a",
+    multiple: true,
+    default: [],
+    metavar: "REGISTRY",
   }),
 } as const;
 
-const uri = text({ description: "discoverd://HOST[:PORT]", metavar: "REGISTRY" });
+const uri = text({
+  description: "discoverd, consul, consulkv, etcd, skydns2, zookeeper ...: SCHEME://HOST[:PORT]/PATH",
+  metavar: "REGISTRY",
+});
 const extraArguments = (extra: readonly string[]) =>
   `Extra unparsed arguments: \n${extra.map((each) => `  ${each}`).join("\n")}\nOptions should come before the registry URI argument.`;
 
@@ -56,13 +71,17 @@ const run = verb({
       "registrator -ip 10.0.0.5 -tags '{{.Config.Hostname}}' discoverd://10.0.0.1:1111",
       "at an address, with a tag by template",
     ],
+    [
+      "registrator -registry 'etcd3://10.0.0.2/services?internal' consul:",
+      "in two registries, in one of them at the containers' own addresses",
+    ],
   ],
   options: daemon,
   args: { uri },
   json: false,
   goFlags: true,
   extraArguments,
-  run: async (context, values) => (await import("./registrator/commands/run.ts")).run(context, values),
+  run: async (context, values) => (await import("./registrator/commands/run.ts")).run(context, values, model),
 });
 
 const explain = verb({
@@ -94,7 +113,7 @@ const plan = verb({
   args: { uri },
   goFlags: true,
   extraArguments,
-  run: async (context, values) => (await import("./registrator/commands/plan.ts")).plan(context, values),
+  run: async (context, values) => (await import("./registrator/commands/plan.ts")).plan(context, values, model),
 });
 
 const list = verb({
@@ -114,5 +133,5 @@ await runTool(
     verbs: [run, explain, plan, list],
     defaultVerb: "run",
   },
-  flagsFirst(explain, process.argv.slice(2)),
+  flagsFirst(explain, cleanupFlag(process.argv.slice(2))),
 );

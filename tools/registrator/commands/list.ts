@@ -6,6 +6,7 @@ export async function list(context: Context, values: { uri: string | undefined }
   if (!values.uri) throw new UsageError("Missing required argument for registry URI.", { showUsage: true });
   const opened = await openRegistry(values.uri, { ttl: 0, ttlRefresh: 0, log: context.log });
   try {
+    await opened.registry.ready?.(AbortSignal.timeout(15_000));
     const entries = await opened.registry.list(AbortSignal.timeout(15_000));
     const rows = entries
       .filter(({ owner }) => owner !== "")

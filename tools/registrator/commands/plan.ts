@@ -1,15 +1,19 @@
-import { type Context, ExitError, UsageError } from "../../../lib/cli/index.ts";
+import { type Context, ExitError, type Options } from "../../../lib/cli/index.ts";
 import { type ContainersState, createContainerWatcher, dockerClientFromEnv } from "../../../lib/docker/index.ts";
 import { ContainerBook } from "../reconcile/containerBook.ts";
-import { planOf } from "../reconcile/planOf.ts";
-import { openRegistry } from "../registries/openRegistry.ts";
+import { originOf } from "../reconcile/lane.ts";
+import { leftByOriginal } from "../reconcile/leftByOriginal.ts";
+import { ownerOf } from "../reconcile/owner.ts";
+import { type Desired, planOf } from "../reconcile/planOf.ts";
 import { type Entry, EntryRefused, type Registry } from "../registries/registry.ts";
 import type { RegistratorOptions } from "../startRegistrator.ts";
 import { renderTags } from "../template/renderTags.ts";
-import { checkFlags, type DaemonFlags, settingsOf } from "./settings.ts";
+import { closeAll, openRegistries, type RegistryFlags } from "./openRegistries.ts";
+import { checkFlags } from "./settings.ts";
 
 interface PlannedStep {
-  action: "register" | "deregister" | "refused";
+  registry: string;
+  action: "register" | "deregister" | "refused" | "dangling";
   service: string;
   address: string;
   container: string;
@@ -20,23 +24,27 @@ interface PlannedStep {
 const patienceMs = 15_000;
 
 /** Prints what the daemon would write now. */
-export async function plan(context: Context, values: DaemonFlags & { uri: string | undefined }): Promise<void> {
-  if (!values.uri) throw new UsageError("Missing required argument for registry URI.", { showUsage: true });
-  checkFlags(values);
-  const options = await settingsOf(values);
-  const docker = dockerClientFromEnv(context.env);
-  const opened = await openRegistry(values.uri, { ttl: values.ttl, ttlRefresh: values.ttlRefresh, log: context.log });
+export async function plan(context: Context, values: RegistryFlags, own: Options): Promise<void> {
+  if (values.uri || values.registry.length > 0) checkFlags(values);
+  const registries = await openRegistries(context, values, own);
   try {
+    const docker = dockerClientFromEnv(context.env);
     const watcher = createContainerWatcher(docker, { log: context.log });
     const state = await firstState(
       watcher.states(AbortSignal.any([context.signal, AbortSignal.timeout(patienceMs)])),
     ).finally(() => watcher.close());
-    const actual = await opened.registry.list(AbortSignal.timeout(patienceMs));
-    const steps = await planned(state, options, opened.registry, new Map(actual.map((entry) => [entry.key, entry])));
+    const steps: PlannedStep[] = [];
+    for (const { opened, options } of registries) {
+      const { registry } = opened;
+      await registry.ready?.(AbortSignal.timeout(patienceMs));
+      const actual = await registry.list(AbortSignal.timeout(patienceMs));
+      const all = { ...options, ...(values.owner ? { owner: values.owner } : {}) };
+      steps.push(...(await planned(state, all, registry, new Map(actual.map((entry) => [entry.key, entry])))));
+    }
     if (steps.length === 0 && !context.json) context.out("nothing: the registry is as Docker is");
-    else context.table(steps, ["action", "service", "address", "container", "reason"]);
+    else context.table(steps, ["registry", "action", "service", "address", "container", "reason"]);
   } finally {
-    await opened.close();
+    await closeAll(registries);
   }
 }
 
@@ -54,7 +62,8 @@ async function planned(
   registry: Registry,
   actual: ReadonlyMap<string, Entry>,
 ): Promise<PlannedStep[]> {
-  const owner = state.engine?.id ?? "";
+  if (!state.engine) throw new ExitError(1, "Docker does not tell who it is");
+  const owner = options.owner ?? ownerOf(state.engine);
   const tags = new Map<string, string | Error>();
   for (const container of state.containers.values()) {
     tags.set(container.id, await renderTags(options.tags ?? "", container).catch((error: Error) => error));
@@ -74,12 +83,19 @@ async function planned(
   const refused: PlannedStep[] = [];
   for (const { container, services, refused: reason } of booked) {
     const refuse = (service: string, address: string, why: string) =>
-      refused.push({ action: "refused", service, address, container: container.name, reason: why });
+      refused.push({
+        registry: registry.name,
+        action: "refused",
+        service,
+        address,
+        container: container.name,
+        reason: why,
+      });
     if (reason) refuse("", "", reason);
     for (const service of services ?? []) {
       const address = `${service.ip}:${service.port}`;
       try {
-        const entry = registry.entryOf(service, { owner, containerId: container.id, containerName: container.name });
+        const entry = registry.entryOf(service, originOf(owner, container));
         const first = entries.get(entry.key);
         if (first) refuse(entry.service, entry.address, `already registered for container ${first.containerName}`);
         else entries.set(entry.key, entry);
@@ -89,10 +105,16 @@ async function planned(
       }
     }
   }
-  const { steps, refused: taken } = planOf({ owner, entries, keep }, actual);
+  const desired: Desired = { owner, entries, keep };
+  const { cleanup = "ours" } = options;
+  if (cleanup !== "ours") desired.adopts = leftByOriginal(options.hostname ?? "");
+  const live = new Set(booked.map(({ container }) => container.id));
+  if (cleanup === "dry-run") desired.spares = (entry) => !live.has(entry.containerId);
+  const { steps, refused: taken, spared } = planOf(desired, actual);
   for (const [key, reason] of taken) {
     const entry = entries.get(key);
     refused.push({
+      registry: registry.name,
       action: "refused",
       service: entry?.service ?? "",
       address: entry?.address ?? "",
@@ -100,8 +122,12 @@ async function planned(
       reason,
     });
   }
-  const written = steps.map(({ kind, entry }): PlannedStep => {
-    return { action: kind, service: entry.service, address: entry.address, container: entry.containerName, reason: "" };
-  });
-  return [...written, ...refused];
+  const row = (action: PlannedStep["action"], { service, address, containerName: container }: Entry): PlannedStep => {
+    return { registry: registry.name, action, service, address, container, reason: "" };
+  };
+  return [
+    ...steps.map(({ kind, entry }) => row(kind, entry)),
+    ...spared.map((entry) => row("dangling", entry)),
+    ...refused,
+  ];
 }

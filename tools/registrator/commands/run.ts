@@ -1,41 +1,54 @@
-import { type Context, ExitError, UsageError } from "../../../lib/cli/index.ts";
+import { type Context, ExitError, type Options } from "../../../lib/cli/index.ts";
 import { createContainerWatcher, dockerClientFromEnv } from "../../../lib/docker/index.ts";
-import { type OpenRegistry, openRegistry } from "../registries/openRegistry.ts";
-import { startRegistrator } from "../startRegistrator.ts";
-import { checkFlags, type DaemonFlags, settingsOf } from "./settings.ts";
+import type { OpenRegistry } from "../registries/openRegistry.ts";
+import { type ExitPolicy, startRegistrator } from "../startRegistrator.ts";
+import { closeAll, openRegistries, type RegistryFlags } from "./openRegistries.ts";
+import { checkFlags } from "./settings.ts";
 
-/** The daemon: until its signal, whatever becomes of Docker or the registry. */
-export async function run(
-  context: Context,
-  values: DaemonFlags & { uri: string | undefined; shutdown: "keep" | "deregister"; cleanup: boolean },
-): Promise<number> {
+/** The daemon's own flags, beside those of its registries. */
+export interface RunFlags extends RegistryFlags {
+  onExit: ExitPolicy;
+}
+
+/**
+ * The daemon: until its signal, whatever becomes of Docker or a registry.
+ * @param own the flags that a registry may have for itself
+ */
+export async function run(context: Context, values: RunFlags, own: Options): Promise<number> {
   const { log, signal } = context;
-  if (!values.uri) throw new UsageError("Missing required argument for registry URI.", { showUsage: true });
-  checkFlags(values);
-  const options = await settingsOf(values);
-  const docker = dockerClientFromEnv(context.env);
-  const opened = await openRegistry(values.uri, {
-    ttl: values.ttl,
-    ttlRefresh: values.ttlRefresh,
-    log: log.child("registry"),
-  });
-
-  log.info(`registrator ${context.version} is starting`, { docker: docker.endpoint.name, registry: values.uri });
-  if (values.ip) log.info(`forcing the host's address to ${values.ip}`);
+  if (values.uri || values.registry.length > 0) checkFlags(values);
+  const registries = await openRegistries(context, values, own);
   try {
-    if (values.retryAttempts !== undefined) await connect(opened, values.retryAttempts, values.retryInterval, context);
+    const docker = dockerClientFromEnv(context.env);
+    const fields = { docker: docker.endpoint.name, registry: registries.map(({ uri }) => uri).join(" ") };
+    log.info(`registrator ${context.version} is starting`, fields);
+    if (values.ip) log.info(`forcing the host's address to ${values.ip}`);
+    if (values.retryAttempts !== undefined) {
+      for (const { opened } of registries) await connect(opened, values.retryAttempts, values.retryInterval, context);
+    }
     if (signal.aborted) return 0;
     const containers = createContainerWatcher(docker, { log: log.child("docker") });
-    const registrator = startRegistrator({ containers, registries: [opened.registry], options, log });
+    const registrator = startRegistrator({
+      containers,
+      registries: registries.map(({ opened, options }) => ({ registry: opened.registry, options })),
+      options: values.owner ? { owner: values.owner } : {},
+      log,
+    });
     await aborted(signal);
-    log.info(values.shutdown === "keep" ? "stopping; entries stay" : "stopping; entries are taken out");
-    await registrator.close(values.shutdown);
+    log.info(atExit[values.onExit]);
+    await registrator.close(values.onExit);
     await containers.close();
     return 0;
   } finally {
-    await opened.close();
+    await closeAll(registries);
   }
 }
+
+const atExit: Record<ExitPolicy, string> = {
+  keep: "stopping; entries stay",
+  deregister: "stopping; entries are taken out",
+  maintenance: "stopping; entries are put into maintenance, or taken out",
+};
 
 /** @throws {ExitError} code 1 with the last answer, when no try did it */
 async function connect(

@@ -20,6 +20,9 @@ export interface DaemonFlags {
   deregister: string;
   retryAttempts: number | undefined;
   retryInterval: number;
+  owner: string | undefined;
+  cleanup: boolean;
+  cleanupDryRun: boolean;
 }
 
 /**
@@ -54,6 +57,7 @@ export async function settingsOf(flags: DaemonFlags): Promise<RegistratorOptions
     tags: flags.tags ?? "",
     ttl: flags.ttl,
     compat: flags.compat,
+    cleanup: flags.cleanupDryRun ? "dry-run" : flags.cleanup ? "adopt" : "ours",
     deregister: flags.deregister === "on-success" ? "on-success" : "always",
     ...(flags.resync > 0 ? { resyncMs: flags.resync * 1000 } : {}),
   };

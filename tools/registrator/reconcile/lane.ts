@@ -133,12 +133,7 @@ export class Lane {
 
   #turn(booked: BookedContainer): Page {
     const { container } = booked;
-    const origin: Origin = {
-      owner: this.#owner,
-      containerId: container.id,
-      containerName: container.name,
-      containerHostname: container.hostname,
-    };
+    const origin = originOf(this.#owner, container);
     if (booked.refused) this.#options.onBroken(container, booked.refused);
     const entries = (booked.services ?? []).map((service) => {
       if (service.health?.state === "maintenance" && !this.registry.showsHealth) {
@@ -171,6 +166,11 @@ export class Lane {
       }
     }
   }
+}
+
+/** Whose a container's services are. */
+export function originOf(owner: string, { id, name, hostname }: Container): Origin {
+  return { owner, containerId: id, containerName: name, containerHostname: hostname };
 }
 
 /** The oldest container keeps what two claim. */
