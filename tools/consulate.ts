@@ -73,7 +73,6 @@ await runTool({
         ["consulate status --json | jq .containers", "every container and why it is or is not registered"],
       ],
       options: { api, tokenFile, watch: flag({ description: "keep it on the terminal until stopped" }) },
-      exitCodes: [[1, "nobody answers, or the mesh is not ready"]],
       run: async (context, values) => (await import("./consulate/status.ts")).status(context, values),
     }),
     verb({
