@@ -167,8 +167,8 @@ test("transactions as multis", () => {
   expect(plan({ then: [{ op: "delete", key: "a" }] }, [["a", { guard: 1 }]])).toEqual(["read"]);
   expect(plan({ then: [{ op: "deletePrefix", prefix: "a" }] }, [], ["a", "ab"])).toEqual([
     "write",
-    "delete k/=a -1",
-    "delete k/=ab -1",
+    "delete k/=a ",
+    "delete k/=ab ",
     "set g/rev ",
   ]);
   expect(
