@@ -134,6 +134,7 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
       onStep: (step, error) => tell.step(registry, step, error),
       onSpared: (entry) => tell.spared(registry, entry),
       onRefused: (container, service, reason) => tell.refused(registry, container, service, reason),
+      onWarned: (container, service, warning) => tell.warned(registry, container, service, warning),
       onBroken: (container, reason) => tell.broken(registry, container, reason),
     });
   });

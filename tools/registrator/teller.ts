@@ -62,6 +62,13 @@ export function teller(log: RegistratorLog, send: (event: RegistratorEvent) => v
       send({ kind: "refused", at: Date.now(), ...place, service: service.name, address, reason, text });
     },
 
+    /** It is registered, but not as it asks. */
+    warned(registry: Registry, container: Container, service: Service, warning: string): void {
+      const text = `${container.name} as ${service.name}: ${warning}`;
+      if (isNews(registry, container, text))
+        log.warn(text, { registry: registry.name, container: container.id.slice(0, 12) });
+    },
+
     /** None of its services can be told. */
     broken(registry: Registry, container: Container, reason: string): void {
       const text = `${container.name} is not registered`;

@@ -99,3 +99,94 @@ test("a real agent: registered with checks, others untouched, an entry taken out
     await opened.close();
   }
 }, 120_000);
+
+test("Docker's health, pause and stop show in the agent, with many checks, weights, addresses and a sidecar; nothing is written twice", async () => {
+  const opened = await openRegistry(consul.url.replace("http://", "consul://"), {
+    ttl: 0,
+    ttlRefresh: 0,
+    log: silentLogger,
+  });
+  const watcher = new FakeWatcher();
+  const registrator = startRegistrator({
+    containers: watcher,
+    registries: [opened.registry],
+    options: { internal: true, hostname: "host", resyncMs: 300 },
+    log: silentLogger,
+  });
+  const written: string[] = [];
+  const end = new AbortController();
+  const following = (async () => {
+    for await (const { kind, text } of registrator.events(end.signal)) written.push(`${kind}: ${text}`);
+  })();
+  const state = container().state;
+  const withHealth = (health: typeof state.health, healthOutput: string, changes = {}) =>
+    container({
+      ...web(2, [
+        "SERVICE_CHECK_1_TCP=1",
+        "SERVICE_CHECK_2_TTL=1h",
+        "SERVICE_CHECK_3_SCRIPT=true",
+        "SERVICE_WEIGHT_PASSING=7",
+        "SERVICE_CONNECT_SIDECAR=true",
+        "SERVICE_A.B=x",
+      ]),
+      networks: [network("bridge", "172.17.0.2", "fd00::2")],
+      state: { ...state, health, healthOutput },
+      ...changes,
+    });
+  type Check = { Status: string; Output: string; Notes: string };
+  const check = async (id: string) => (await get<Record<string, Check>>("/v1/agent/checks"))[id];
+  const health = "registrator-health:host:web-2:80";
+  try {
+    // This agent runs no scripts: that check is refused with the whole service.
+    watcher.set([withHealth("healthy", "fine")]);
+    const said = () => JSON.stringify(registrator.status().containers[0]?.services[0]);
+    await waitFor(() => said()?.includes("Scripts are disabled"), { what: "the agent's reason" });
+    const ill = (text: string) => {
+      const { env, ...rest } = withHealth("unhealthy", text);
+      return { ...rest, env: env.filter((pair) => !pair.includes("SCRIPT")) };
+    };
+    watcher.set([ill("connection refused")]);
+    await waitFor(async () => (await check(health))?.Output === "connection refused", { what: "what Docker said" });
+    expect(await check(health)).toMatchObject({ Status: "critical" });
+    type Full = { Weights: object; TaggedAddresses: object; Meta: object };
+    expect((await get<Record<string, Full>>("/v1/agent/services"))["host:web-2:80"]).toMatchObject({
+      Weights: { Passing: 7, Warning: 1 },
+      TaggedAddresses: { lan_ipv6: { Address: "fd00::2", Port: 80 } },
+      Meta: { a_b: "x" },
+    });
+    expect(await ids()).toContain("host:web-2:80-sidecar-proxy");
+    expect(await check("service:host:web-2:80:1")).toBeDefined();
+    expect(await check("service:host:web-2:80:2")).toBeDefined();
+
+    const fine = { ...ill(""), state: { ...state, health: "healthy", healthOutput: "ok" } as const };
+    watcher.set([fine]);
+    await waitFor(async () => (await check(health))?.Status === "passing", { what: "its recovery" });
+    watcher.set([{ ...fine, state: { ...fine.state, status: "paused", paused: true } }]);
+    const maintenance = "_service_maintenance:host:web-2:80";
+    await waitFor(async () => (await check(maintenance))?.Notes === "registrator: it is paused", { what: "the pause" });
+    expect(await check(health)).toMatchObject({ Status: "passing" });
+    watcher.set([{ ...fine, stopping: { signal: 15, at: 1 } }]);
+    await waitFor(() => registrator.settled(5000), { what: "the stop" });
+    watcher.set([fine]);
+    await waitFor(async () => (await check(maintenance)) === undefined, { what: "its end" });
+
+    await registrator.settled(5000);
+    const before = written.length;
+    const lists = registrator.status().registries[0]?.synced;
+    await fetch(`${consul.url}/v1/agent/check/fail/${encodeURIComponent(health)}`, { method: "PUT" });
+    await waitFor(async () => (await check(health))?.Status === "passing", {
+      what: "what somebody changed to be back",
+    });
+    expect(lists).toBe(true);
+    // That is the only write in the resyncs since.
+    expect(written.slice(before)).toHaveLength(1);
+    expect(await ids()).toContain("host:web-2:80-sidecar-proxy");
+    watcher.set([]);
+    await waitFor(async () => !(await ids()).some((id) => id.startsWith("host:")), { what: "all to be gone" });
+  } finally {
+    end.abort();
+    await registrator.close();
+    await following;
+    await opened.close();
+  }
+}, 60_000);

@@ -55,6 +55,8 @@ export function compatServicesOf(
       attrs: Object.fromEntries([...values].filter(([key]) => key !== "id" && key !== "name" && key !== "tags")),
       ttl: options.ttl ?? 0,
       exposedPort: port.exposedPort,
+      ...(portNumber(port.hostPort) > 0 ? { hostPort: portNumber(port.hostPort) } : {}),
+      containerHostname: container.hostname,
     });
   }
   if (ports.length > maxServices) ignored.push({ port: "", why: `it asks for more than ${maxServices} services` });

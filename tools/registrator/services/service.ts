@@ -16,6 +16,10 @@ export interface Service {
   ttl: number;
   /** The container's own port, as Docker names it: "80". */
   exposedPort: string;
+  /** Where the port is published on the host; absent: it is not. */
+  hostPort?: number;
+  /** What the container calls itself. */
+  containerHostname?: string;
   /** Where else it is reached, by the names that Consul has for it; absent when there is nothing to add to `ip` and `port`. */
   addresses?: Readonly<Partial<Record<AddressName, ServiceAddress>>>;
   /** Absent: Docker knows nothing of its health. */

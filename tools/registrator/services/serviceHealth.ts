@@ -5,6 +5,8 @@ export interface ServiceHealth {
   state: "passing" | "warning" | "critical" | "maintenance";
   /** What the check said, or why. */
   output: string;
+  /** In maintenance: what Docker's health check says meanwhile; absent: the container has none. */
+  checked?: "passing" | "warning" | "critical";
 }
 
 export interface HealthPolicy {
@@ -27,27 +29,28 @@ export function healthOf(
   { state, stopping }: Pick<Container, "state" | "stopping">,
   policy: HealthPolicy,
 ): { health: ServiceHealth | undefined } | { why: string } {
+  if (policy.unhealthy === "remove" && (state.health === "starting" || state.health === "unhealthy")) {
+    return { why: `its health check says ${state.health}, and -unhealthy remove` };
+  }
+  const checked = states[state.health];
   const aside =
     sideline(stopping !== undefined, policy.stopping, "stopping", `it was told to end by signal ${stopping?.signal}`) ??
     sideline(state.paused, policy.paused, "paused", "it is paused");
-  if (aside) return aside;
-  if (state.health === "none") return { health: undefined };
+  if (aside && "why" in aside) return aside;
+  if (aside) return { health: { state: "maintenance", output: aside.output, ...(checked ? { checked } : {}) } };
+  if (!checked) return { health: undefined };
   const output = state.healthOutput.toWellFormed();
-  if (state.health === "healthy") return { health: { state: "passing", output } };
-  if (policy.unhealthy === "remove") return { why: `its health check says ${state.health}, and -unhealthy remove` };
-  return state.health === "starting"
-    ? { health: { state: "warning", output: output || "starting" } }
-    : { health: { state: "critical", output } };
+  return { health: { state: checked, output: state.health === "starting" ? output || "starting" : output } };
 }
+
+const states = { none: undefined, starting: "warning", healthy: "passing", unhealthy: "critical" } as const;
 
 function sideline(
   is: boolean,
   policy: "keep" | "maintenance" | "remove" = "maintenance",
   flag: string,
   why: string,
-): { health: ServiceHealth } | { why: string } | undefined {
+): { output: string } | { why: string } | undefined {
   if (!is || policy === "keep") return undefined;
-  return policy === "remove"
-    ? { why: `${why}, and -${flag} remove` }
-    : { health: { state: "maintenance", output: why } };
+  return policy === "remove" ? { why: `${why}, and -${flag} remove` } : { output: why };
 }

@@ -146,6 +146,8 @@ function servicesOfPort(about: About, offer: Offer): ServicesAnswer {
         attrs,
         ttl: options.ttl ?? 0,
         exposedPort: port.exposedPort,
+        ...(portNumber(binding?.host.hostPort ?? "") > 0 ? { hostPort: portNumber(binding?.host.hostPort ?? "") } : {}),
+        containerHostname: container.hostname,
         ...(at.addresses ? { addresses: at.addresses } : {}),
         ...(health ? { health } : {}),
       });

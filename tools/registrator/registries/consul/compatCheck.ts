@@ -1,17 +1,14 @@
-import { isIPv6 } from "node:net";
 import type { Service } from "../../services/service.ts";
-
-/** As Consul's PUT /v1/agent/service/register takes it. */
-export type ConsulCheck = Record<string, string | boolean | string[]>;
+import type { ConsulCheck } from "./consulChecks.ts";
 
 /**
- * The check that a service's SERVICE_CHECK_* ask for: the first of HTTP, HTTPS, CMD, SCRIPT, TTL, TCP, GRPC that is there; undefined
- * without any of them. Other than the original, IPv6 addresses are bracketed, and a script runs (by sh).
+ * The one check of the original: the first of HTTP, HTTPS, CMD, SCRIPT, TTL, TCP, GRPC that is there, whatever it says. IPv6 addresses have
+ * no brackets, and a script is one word, which cannot run.
  */
-export function consulCheck(service: Service, containerId: string): ConsulCheck | undefined {
+export function compatCheck(service: Service, containerId: string): ConsulCheck | undefined {
   const attr = (key: string) =>
     (Object.hasOwn(service.attrs, `check_${key}`) ? service.attrs[`check_${key}`] : "") ?? "";
-  const check = kindOfCheck(service, containerId, attr);
+  const check = kindOf(service, containerId, attr);
   if (!check) return undefined;
   if (!("TTL" in check)) check.Interval = attr("interval") || "10s";
   if (attr("initial_status")) check.Status = attr("initial_status");
@@ -19,8 +16,8 @@ export function consulCheck(service: Service, containerId: string): ConsulCheck 
   return check;
 }
 
-function kindOfCheck(service: Service, containerId: string, attr: (key: string) => string): ConsulCheck | undefined {
-  const address = `${isIPv6(service.ip) ? `[${service.ip}]` : service.ip}:${service.port}`;
+function kindOf(service: Service, containerId: string, attr: (key: string) => string): ConsulCheck | undefined {
+  const address = `${service.ip}:${service.port}`;
   const timeout: ConsulCheck = attr("timeout") ? { Timeout: attr("timeout") } : {};
   for (const scheme of ["http", "https"]) {
     if (!attr(scheme)) continue;
@@ -30,9 +27,9 @@ function kindOfCheck(service: Service, containerId: string, attr: (key: string) 
   if (attr("cmd")) return { ScriptArgs: ["check-cmd", containerId.slice(0, 12), service.exposedPort, attr("cmd")] };
   if (attr("script")) {
     const script = attr("script")
-      .replaceAll("$SERVICE_IP", service.ip)
+      .replaceAll("$SERVICE_IP", () => service.ip)
       .replaceAll("$SERVICE_PORT", String(service.port));
-    return { ScriptArgs: ["/bin/sh", "-c", script] };
+    return { ScriptArgs: [script] };
   }
   if (attr("ttl")) return { TTL: attr("ttl") };
   if (attr("tcp")) return { TCP: address, ...timeout };
