@@ -53,7 +53,10 @@ export async function startZooKeeper(options: { servers?: 1 | 3; config?: string
       argv: [
         ...java,
         "-cp",
-        "/usr/share/java/zookeeper.jar",
+        // its manifest leaves out what its Netty server, and so TLS, needs
+        ["zookeeper", "netty-codec", "netty-resolver", "netty-transport-native-unix-common"]
+          .map((jar) => `/usr/share/java/${jar}.jar`)
+          .join(":"),
         "org.apache.zookeeper.server.quorum.QuorumPeerMain",
         file,
       ],
