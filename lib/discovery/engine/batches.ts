@@ -5,6 +5,11 @@ export interface BatchItem<T> {
   item: T;
   conditions: Condition[];
   operation: Operation;
+  /**
+   * The service in which it makes an instance. A transaction makes one for each service at most: what is made together has one
+   * revision, and that is an instance's index, which is its own.
+   */
+  creates?: string;
 }
 
 export interface BatchResult<T> {
@@ -14,8 +19,8 @@ export interface BatchResult<T> {
   rev: number;
 }
 
-/** How many transactions are under way at once. */
-const lanes = 8;
+/** How many transactions are under way at once: embedded stores and etcd commit those together. */
+const lanes = 128;
 
 /**
  * Sends many conditional writes in few transactions: together first, and one by one where a condition of the lot failed.
@@ -39,21 +44,37 @@ export async function writeInBatches<T>(store: Store, items: readonly BatchItem<
 /** As many in one as a transaction takes; conditions count as operations in some stores. */
 function chunksOf<T>(items: readonly BatchItem<T>[], maxOperations: number): BatchItem<T>[][] {
   const chunks: BatchItem<T>[][] = [];
-  let chunk: BatchItem<T>[] = [];
-  let keys = new Set<string>();
-  for (const item of items) {
-    let added = 1;
-    for (const { key } of item.conditions) if (!keys.has(key)) added++;
-    if (chunk.length > 0 && chunk.length + keys.size + added > maxOperations) {
-      chunks.push(chunk);
-      chunk = [];
-      keys = new Set();
+  for (const round of roundsOf(items)) {
+    let chunk: BatchItem<T>[] = [];
+    let keys = new Set<string>();
+    for (const item of round) {
+      let added = 1;
+      for (const { key } of item.conditions) if (!keys.has(key)) added++;
+      if (chunk.length > 0 && chunk.length + keys.size + added > maxOperations) {
+        chunks.push(chunk);
+        chunk = [];
+        keys = new Set();
+      }
+      chunk.push(item);
+      for (const { key } of item.conditions) keys.add(key);
     }
-    chunk.push(item);
-    for (const { key } of item.conditions) keys.add(key);
+    if (chunk.length > 0) chunks.push(chunk);
   }
-  if (chunk.length > 0) chunks.push(chunk);
   return chunks;
+}
+
+/** The n-th instance that is made in a service is in the n-th round. */
+function roundsOf<T>(items: readonly BatchItem<T>[]): BatchItem<T>[][] {
+  const rounds: BatchItem<T>[][] = [];
+  const made = new Map<string, number>();
+  for (const item of items) {
+    const n = item.creates === undefined ? 0 : (made.get(item.creates) ?? 0);
+    if (item.creates !== undefined) made.set(item.creates, n + 1);
+    const round = rounds[n];
+    if (round) round.push(item);
+    else rounds[n] = [item];
+  }
+  return rounds;
 }
 
 async function send<T>(store: Store, chunk: readonly BatchItem<T>[], result: BatchResult<T>): Promise<boolean> {

@@ -89,6 +89,7 @@ export class Claimer {
       if (record?.lease === lease) continue;
       const key = instanceKey(service, id);
       items.push({
+        ...(record ? {} : { creates: service }),
         item: holding,
         conditions: [
           { key: configKey(service), exists: true },

@@ -56,7 +56,13 @@ export function leaderOf(
 function oldestOf(instances: ReadonlyMap<string, Candidate>): Candidate | undefined {
   let oldest: Candidate | undefined;
   for (const candidate of instances.values()) {
-    if (isUsable(candidate.instance) && (!oldest || sinceOf(candidate) < sinceOf(oldest))) oldest = candidate;
+    if (isUsable(candidate.instance) && (!oldest || isBefore(candidate, oldest))) oldest = candidate;
   }
   return oldest;
+}
+
+/** Every daemon has to come to the same one, even where a foreign hand made two with one revision. */
+function isBefore(a: Candidate, b: Candidate): boolean {
+  const difference = sinceOf(a) - sinceOf(b);
+  return difference === 0 ? a.instance.id < b.instance.id : difference < 0;
 }

@@ -186,7 +186,8 @@ export class Registrations {
     const value = instanceValue({ instance, ttlAsked, standing }, this.#options.daemon);
     const conditions: Condition[] = [{ key: configKey(service), exists: true }];
     if (record) conditions.push({ key, modRev: record.modRev });
-    return { conditions, operation: { op: "put", key, value, lease } };
+    const operation = { op: "put", key, value, lease } as const;
+    return record ? { conditions, operation } : { conditions, operation, creates: service };
   }
 
   async #writeLot(

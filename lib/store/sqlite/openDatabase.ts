@@ -14,7 +14,6 @@ const schema = `
   CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, create_rev INTEGER NOT NULL, mod_rev INTEGER NOT NULL,
     lease TEXT) WITHOUT ROWID;
   CREATE INDEX kv_by_rev ON kv (mod_rev);
-  CREATE INDEX kv_by_lease ON kv (lease) WHERE lease IS NOT NULL;
   CREATE TABLE deleted (rev INTEGER NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (rev, key)) WITHOUT ROWID;
   CREATE TABLE lease (id TEXT PRIMARY KEY, ttl_ms INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE meta (rev INTEGER NOT NULL, compact_rev INTEGER NOT NULL);
@@ -38,13 +37,16 @@ export function openDatabase(file: string, synchronous: "FULL" | "NORMAL"): Data
     // shared memory. The lock is the kernel's, so a killed process leaves none behind.
     db.exec("PRAGMA locking_mode = EXCLUSIVE");
     db.exec("PRAGMA journal_mode = WAL");
-    db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA journal_size_limit = 16777216`);
+    db.exec(
+      `PRAGMA synchronous = ${synchronous}; PRAGMA journal_size_limit = 16777216; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8000`,
+    );
     db.exec("BEGIN IMMEDIATE");
     const found = pragma(db, "application_id");
     const tables = db.prepare("SELECT count(*) AS n FROM sqlite_master").get() as { n: number };
     if (found === 0 && tables.n === 0) db.exec(schema);
     else if (found !== applicationId)
       throw new StoreError("corrupt", `store ${file}: the database is not a store of ours`);
+    db.exec("DROP INDEX IF EXISTS kv_by_lease"); // of files made by earlier versions: see Tables.keysOf
     const version = pragma(db, "user_version");
     if (version > formatVersion) {
       throw new StoreError(

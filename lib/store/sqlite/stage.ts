@@ -9,6 +9,7 @@ import type { Tables } from "./tables.ts";
  */
 export class Stage {
   readonly #tables: Tables;
+  readonly #alive = new Set<LeaseId>();
   /** What watchers get once it is committed, in order. */
   readonly changes: Change[] = [];
   rev: Revision;
@@ -24,7 +25,7 @@ export class Stage {
     const ok = (txn.if ?? []).every((condition) => this.#holds(condition));
     const branch: readonly Operation[] = ok ? txn.then : (txn.else ?? []);
     for (const operation of branch) {
-      if (operation.op === "put" && operation.lease !== undefined && !this.#tables.hasLease(operation.lease)) {
+      if (operation.op === "put" && operation.lease !== undefined && !this.#hasLease(operation.lease)) {
         throw new StoreError("lease_expired", `there is no lease ${operation.lease}: it ran out or was revoked`);
       }
     }
@@ -51,12 +52,21 @@ export class Stage {
   endLeases(ids: readonly LeaseId[]): void {
     const rev = this.rev + 1;
     for (const id of ids) {
+      this.#alive.delete(id);
       for (const key of this.#tables.keysOf(id)) {
         this.#delete(key, rev);
         this.rev = rev;
       }
       this.#tables.removeLease(id);
     }
+  }
+
+  /** Asked once for each lease: a group has thousands of puts under the same one. */
+  #hasLease(id: LeaseId): boolean {
+    if (this.#alive.has(id)) return true;
+    if (!this.#tables.hasLease(id)) return false;
+    this.#alive.add(id);
+    return true;
   }
 
   #holds(condition: Condition): boolean {
