@@ -35,6 +35,8 @@ export interface ApiOptions {
   bind?: string;
   /** Clients must show it as a bearer token on all paths but `openPaths`. */
   token?: string | undefined;
+  /** A header that may carry the bare token instead of Authorization, for clients of another API. */
+  tokenHeader?: string;
   /** Paths without token, exact. Default /healthz and /readyz. */
   openPaths?: readonly string[];
   /** Further host names that requests may be sent to. */
@@ -126,7 +128,8 @@ function check(request: Request, path: string, options: ApiOptions): void {
     });
   }
   if (token === undefined || openPaths.includes(path)) return;
-  if (!tokenMatches(request.headers.get("authorization"), token)) {
+  const bare = options.tokenHeader === undefined ? null : request.headers.get(options.tokenHeader);
+  if (!tokenMatches(request.headers.get("authorization") ?? (bare === null ? null : `Bearer ${bare}`), token)) {
     throw new Problem("unauthorized", "A bearer token is needed", {
       headers: { "www-authenticate": `Bearer realm="${options.name}"` },
     });

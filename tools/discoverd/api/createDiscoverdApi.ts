@@ -8,6 +8,7 @@ import { eventStream } from "../../../lib/http/eventStream.ts";
 import { lastEventId } from "../../../lib/http/lastEventId.ts";
 import type { Metrics } from "../../../lib/http/metrics.ts";
 import { Problem } from "../../../lib/http/problem.ts";
+import { addFaces, facesWait } from "../faces/addFaces.ts";
 import { addOwnPaths } from "./addOwnPaths.ts";
 import { addRaftPaths } from "./addRaftPaths.ts";
 import { empty, json } from "./answers.ts";
@@ -31,6 +32,8 @@ export interface DiscoverdApiOptions {
   peers?: () => readonly string[];
   /** This daemon's own: it expires what reports to it, so /raft/leader names it. Default none. */
   address?: () => string;
+  /** This daemon's name as a Consul agent; no two on one store may share it. Default: the host's name. */
+  node?: string | undefined;
   /** Makes POST /shutdown possible: called once, after the answer is under way. */
   onShutdown?: () => void;
   /** Ends all streams. */
@@ -66,7 +69,8 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
     ...(options.log ? { log: options.log } : {}),
     ...(options.metrics ? { metrics: options.metrics } : {}),
-    untimed: mayWait,
+    untimed: (path) => mayWait(path) || facesWait(path),
+    tokenHeader: "x-consul-token",
     ready: async () => {
       const { ready, reason } = await discovery.status();
       if (isShuttingDown) return { ok: false, reason: "shutting down" };
@@ -227,6 +231,7 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
       return new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } });
     });
   }
+  addFaces(api, discovery, { version, node: options.node, address, peers, log: options.log, signal: options.signal });
   api.get("/ping", () => empty());
   api.get("/status", async () => json(await discovery.status()));
   api.get("/.well-known/status", async () => {

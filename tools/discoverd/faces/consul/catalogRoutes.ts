@@ -1,0 +1,187 @@
+import type { Discovery } from "../../../../lib/discovery/discovery.ts";
+import { settledIndex } from "./blocking.ts";
+import { answered, type Call, encoded, type Routes } from "./call.ts";
+import { parseFilter } from "./filter.ts";
+import { ConsulRefusal } from "./refusal.ts";
+import { type AgentNode, serviceName } from "./registration.ts";
+import {
+  catalogView,
+  checksOf,
+  datacenter,
+  healthView,
+  nodeView,
+  serfHealth,
+  serviceView,
+  type Viewed,
+  viewed,
+} from "./views.ts";
+
+/** Reads of the catalog and of health: the same on every daemon. */
+export function catalogRoutes(): Routes {
+  return {
+    "GET /v1/status/leader": async (call) => answered(call, leaderOf(call)),
+    "GET /v1/status/peers": async (call) => answered(call, call.face.options.peers()),
+    "GET /v1/catalog/datacenters": async (call) => answered(call, [datacenter]),
+
+    "GET /v1/catalog/services": async (call) => {
+      const { discovery } = call.face;
+      const index = await waited(call, undefined);
+      const passes = filterOf(call);
+      const tags = new Map<string, Set<string>>();
+      for (const seen of await everything(discovery)) {
+        const own = tags.get(seen.name) ?? new Set();
+        for (const tag of seen.tags) own.add(tag);
+        tags.set(seen.name, own);
+      }
+      const names = [...tags].filter(([name, own]) => passes({ ServiceName: name, ServiceTags: [...own] }));
+      return answered(call, Object.fromEntries(names.map(([name, own]) => [name, [...own].sort()])), index);
+    },
+    "GET /v1/catalog/service/:name": (call) => ofService(call, (seen) => catalogView(seen)),
+    "GET /v1/catalog/nodes": async (call) => {
+      const index = await waited(call, undefined);
+      const passes = filterOf(call);
+      const views = [...(await nodes(call)).values()].map(({ node }) => nodeView(node));
+      return answered(call, views.filter(passes), index);
+    },
+    "GET /v1/catalog/node/:name": async (call) => {
+      const index = await waited(call, undefined);
+      const here = (await nodes(call)).get(call.parts[0] ?? "");
+      if (!here) return answered(call, null, index);
+      const services = Object.fromEntries(here.all.map((seen) => [seen.id, serviceView(seen)]));
+      return answered(call, { Node: nodeView(here.node), Services: services }, index);
+    },
+    "GET /v1/catalog/node-services/:name": async (call) => {
+      const index = await waited(call, undefined);
+      const here = (await nodes(call)).get(call.parts[0] ?? "");
+      if (!here) return answered(call, null, index);
+      const services = here.all.map((seen) => serviceView(seen));
+      return answered(call, { Node: nodeView(here.node), Services: services }, index);
+    },
+
+    "GET /v1/health/service/:name": (call) => {
+      const onlyPassing = isOn(call.query, "passing");
+      return ofService(call, (seen, report) => {
+        const view = healthView(seen, report);
+        return onlyPassing && view.Checks.some(({ Status }) => Status !== "passing") ? undefined : view;
+      });
+    },
+    "GET /v1/health/checks/:name": (call) => ofService(call, (seen, report) => checksOf(seen, report)),
+    "GET /v1/health/node/:name": async (call) => {
+      const index = await waited(call, undefined);
+      const here = (await nodes(call)).get(call.parts[0] ?? "");
+      if (!here) return answered(call, [], index);
+      const checks = here.all.flatMap((seen) => checksOf(seen, reports(call)));
+      return answered(call, [serfHealth(here.node), ...checks].filter(filterOf(call)), index);
+    },
+    "GET /v1/health/state/:state": async (call) => {
+      const index = await waited(call, undefined);
+      const [state = ""] = call.parts;
+      const all = await nodes(call);
+      const checks = [...all.values()].flatMap((here) => [
+        serfHealth(here.node),
+        ...here.all.flatMap((seen) => checksOf(seen, reports(call))),
+      ]);
+      const wanted = checks.filter(({ Status }) => state === "any" || Status === state);
+      return answered(call, wanted.filter(filterOf(call)), index);
+    },
+  };
+}
+
+type View = (seen: Viewed, report: ReturnType<typeof reports>) => object | object[] | undefined;
+
+interface Kept {
+  index: number;
+  agentVersion: number;
+  body: string;
+}
+
+/** Answers about one service, made once for all who wait for it. */
+const bodies = new WeakMap<Discovery, Map<string, Kept>>();
+const maxBodies = 256;
+/** Larger ones are made again rather than kept. */
+const maxBody = 1 << 20;
+
+async function ofService(call: Call, view: View): Promise<Response> {
+  const { query, parts, face, request } = call;
+  const [name = ""] = parts;
+  if (name === "") throw new ConsulRefusal(400, "Missing service name");
+  const service = serviceName(name);
+  const tags = query.getAll("tag");
+  const passes = filterOf(call);
+  const index = await waited(call, service);
+  const known = bodies.get(face.discovery) ?? new Map<string, Kept>();
+  bodies.set(face.discovery, known);
+  const key = keyOf(request.url);
+  const kept = known.get(key);
+  if (kept && kept.index === index && kept.agentVersion === face.agent.version) return answered(call, kept.body, index);
+  const agentVersion = face.agent.version;
+  const instances = (await face.discovery.instances(service)) ?? [];
+  const entries = instances
+    .map((instance) => viewed(service, instance))
+    .filter((seen) => tags.every((tag) => seen.tags.includes(tag)))
+    .flatMap((seen) => view(seen, reports(call)) ?? [])
+    .filter(passes);
+  const body = encoded(query, entries);
+  // What changed meanwhile would be kept under an older index.
+  if (body.length <= maxBody && (await face.discovery.index(service)) <= index) {
+    if (known.size >= maxBodies) known.clear();
+    known.set(key, { index, agentVersion, body });
+  }
+  return answered(call, body, index);
+}
+
+/** The request without what says only how long to wait. */
+function keyOf(requestUrl: string): string {
+  const { pathname, searchParams } = new URL(requestUrl);
+  for (const name of ["index", "wait", "near", "stale", "consistent", "cached", "token"]) searchParams.delete(name);
+  return `${pathname}?${searchParams}`;
+}
+
+function waited(call: Call, service: string | undefined): Promise<number> {
+  return settledIndex(call.face.discovery, service, call.query, call.request.signal);
+}
+
+interface NodeOf {
+  node: AgentNode;
+  all: Viewed[];
+}
+
+/** By name; this agent's own is always there. */
+async function nodes({ face }: Call): Promise<Map<string, NodeOf>> {
+  const { node } = face.agent;
+  const found = new Map<string, NodeOf>([[node.name, { node, all: [] }]]);
+  for (const seen of await everything(face.discovery)) {
+    const here = found.get(seen.node.name);
+    if (here) here.all.push(seen);
+    else found.set(seen.node.name, { node: seen.node, all: [seen] });
+  }
+  return found;
+}
+
+async function everything(discovery: Discovery): Promise<Viewed[]> {
+  const names = (await discovery.services()).map(({ name }) => name);
+  const found: Viewed[] = [];
+  for (const name of names) {
+    for (const instance of (await discovery.instances(name)) ?? []) found.push(viewed(name, instance));
+  }
+  return found;
+}
+
+function reports({ face }: Call) {
+  return (serviceId: string, checkId: string) => face.agent.report(serviceId, checkId);
+}
+
+function filterOf({ query }: Call): (entry: object) => boolean {
+  const text = query.get("filter");
+  return text ? parseFilter(text) : () => true;
+}
+
+/** `?passing`, `?passing=true`, `?passing=1`. */
+function isOn(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  return value !== null && !["false", "0", "f"].includes(value.toLowerCase());
+}
+
+function leaderOf({ face }: Call): string {
+  return face.options.peers()[0] ?? "";
+}
