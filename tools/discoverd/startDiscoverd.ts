@@ -17,6 +17,12 @@ export interface DiscoverdOptions {
   dns?: { hostname: string; port: number } | undefined;
   /** Name servers for other names than ours. Default none: such names are refused. */
   upstreams?: readonly string[];
+  /** Of DNS answers, in seconds. Default 0. */
+  dnsTtl?: number;
+  /** How long "there is none" may be kept, in seconds. Default 0. */
+  dnsNegativeTtl?: number;
+  /** This daemon's name as a Consul agent; no two on one store may share it. Default: the host's name. */
+  consulNode?: string | undefined;
   log: Logger;
   /** Bearer token for the API. */
   token?: string | undefined;
@@ -78,6 +84,7 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
       log: log.child("http"),
       peers: () => discovery.daemons().flatMap((daemon) => (daemon.address === "" ? [] : [daemon.address])),
       address: () => address,
+      node: options.consulNode,
       watchers: () => discovery.watchers,
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
       signal: ending.signal,
@@ -88,6 +95,8 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
     const dns = await serveDiscoveryDns({
       reader: discovery,
       listen: [options.dns],
+      ttl: options.dnsTtl,
+      negativeTtl: options.dnsNegativeTtl,
       ...(options.upstreams ? { upstreams: options.upstreams } : {}),
       log: log.child("dns"),
     });

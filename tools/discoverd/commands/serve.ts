@@ -10,6 +10,10 @@ export interface ServeValues {
   store: string;
   dns: ListenAddress | undefined;
   upstream: readonly string[] | undefined;
+  /** ms; DNS has whole seconds. */
+  dnsTtl?: number;
+  dnsNegativeTtl?: number;
+  consulNode?: string | undefined;
   tokenFile: string | undefined;
   insecure: boolean;
   advertise: string | undefined;
@@ -45,12 +49,15 @@ async function start(
   values: ServeValues,
   rest: { log: Context["log"]; token: string | undefined; onShutdown: () => void },
 ): Promise<Discoverd> {
-  const { listen, store, dns, upstream, advertise, ttl } = values;
+  const { listen, store, dns, upstream, advertise, ttl, dnsTtl = 0, dnsNegativeTtl = 0, consulNode } = values;
   try {
     return await startDiscoverd({
       listen,
       store,
       dns,
+      dnsTtl: Math.ceil(dnsTtl / 1000),
+      dnsNegativeTtl: Math.ceil(dnsNegativeTtl / 1000),
+      consulNode,
       advertise,
       ...(upstream ? { upstreams: upstream } : {}),
       engine: { ttlMs: ttl },
