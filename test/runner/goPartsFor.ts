@@ -8,6 +8,7 @@ import { type GoPart, goParts } from "../testbed/build.ts";
 const needs: Record<string, GoPart[]> = {
   "test/testbed/etcd.ts": ["etcd"],
   "test/testbed/consul.ts": ["consul"],
+  "test/testbed/consulTemplate.ts": ["consul-template"],
   "test/testbed/coredns.ts": ["coredns"],
   "test/testbed/engine.ts": ["engine", "runc"],
   "test/testbed/build.ts": goParts, // whoever asks it directly may ask for any

@@ -7,7 +7,7 @@ import { progress } from "./progress.ts";
 import { waitFor } from "./waitFor.ts";
 
 /** What is built from Go modules because Debian's is too old or missing. The versions stand in go/<name>/go.mod. */
-export type GoPart = "etcd" | "consul" | "coredns" | "engine" | "runc";
+export type GoPart = "etcd" | "consul" | "consul-template" | "coredns" | "engine" | "runc";
 
 interface Recipe {
   /** The module in go.mod whose version names the cache directory. */
@@ -30,6 +30,11 @@ const recipes: Record<GoPart, Recipe> = {
     module: "github.com/hashicorp/consul",
     packages: [{ path: "github.com/hashicorp/consul", binary: "consul" }],
     takes: "5 minutes",
+  },
+  "consul-template": {
+    module: "github.com/hashicorp/consul-template",
+    packages: [{ path: "github.com/hashicorp/consul-template", binary: "consul-template" }],
+    takes: "20 seconds",
   },
   coredns: {
     module: "github.com/coredns/coredns",
