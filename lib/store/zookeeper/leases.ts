@@ -39,7 +39,8 @@ export class Leases {
       ...this.#connect,
       sessionTimeoutMs: Math.min(Math.ceil(ttlMs), 0x7fffffff),
       heartbeats: "manual",
-      requestTimeoutMs: this.#timeoutMs,
+      // A connection that is half-open must be left while there is time for another.
+      requestTimeoutMs: Math.min(this.#timeoutMs, Math.max(1000, ttlMs / 2)),
     });
     this.#opening.add(client);
     try {
