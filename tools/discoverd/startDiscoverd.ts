@@ -7,6 +7,8 @@ import { serveHttp } from "../../lib/runtime/serveHttp.ts";
 import { openStore } from "../../lib/store/openStore.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { createDiscoverdApi } from "./api/createDiscoverdApi.ts";
+import { addCheckPaths } from "./checks/addCheckPaths.ts";
+import { runChecks } from "./checks/runChecks.ts";
 
 export interface DiscoverdOptions {
   /** A store's URL (see openStore), or one that is open: then it stays the caller's to close. */
@@ -31,6 +33,8 @@ export interface DiscoverdOptions {
   advertise?: string | undefined;
   /** TTLs, brake and so on. */
   engine?: Omit<EngineOptions, "log" | "address">;
+  /** Whether health checks may run commands here, and programs in containers. Default false. */
+  scriptChecks?: boolean;
   /** Makes POST /shutdown possible. */
   onShutdown?: () => void;
 }
@@ -89,6 +93,9 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
       ...(options.onShutdown ? { onShutdown: options.onShutdown } : {}),
       signal: ending.signal,
     });
+    const checks = runChecks(store, discovery, options, ending.signal);
+    undo.unshift(checks.done);
+    addCheckPaths(api, checks.keeper);
     const { url } = server;
     if (!options.dns) return { discovery, url, close };
     const { serveDiscoveryDns } = await import("./dns/serveDiscoveryDns.ts");

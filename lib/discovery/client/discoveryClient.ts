@@ -1,3 +1,4 @@
+import type { CheckDefinition, CheckResult } from "../../health/checkDefinition.ts";
 import type {
   ChangedOptions,
   Discovery,
@@ -161,6 +162,23 @@ export class DiscoveryClient implements Discovery {
   async setState(service: string, id: string, change: StateChange): Promise<void> {
     const path = `${pathOf(service)}/instances/${encodeURIComponent(id)}/state`;
     await this.#servers.ask({ method: "PUT", path, body: change });
+  }
+
+  /**
+   * Checks that the daemons run. An instance that is not registered is registered by them, until `deregister`, without heartbeats.
+   * @throws {DiscoveryError} object_not_found (no such service), validation_error
+   */
+  async setChecks(service: string, instance: Instance, checks: readonly CheckDefinition[]): Promise<void> {
+    validateInstance(instance);
+    const { index: _server, owner: _daemon, state: _state, reason: _reason, ttl_ms: _ttl, ...bare } = instance;
+    const path = `${pathOf(service)}/instances/${instance.id}/checks`;
+    await this.#servers.ask({ method: "PUT", path, body: { instance: bare, checks } });
+  }
+
+  /** What a ttl check lives by. @throws {DiscoveryError} object_not_found */
+  async reportCheck(service: string, id: string, name: string, { outcome, output }: CheckResult): Promise<void> {
+    const path = `${pathOf(service)}/instances/${encodeURIComponent(id)}/checks/${encodeURIComponent(name)}`;
+    await this.#servers.ask({ method: "PUT", path, body: { status: outcome, output } });
   }
 
   async setLeader(service: string, id: string): Promise<void> {

@@ -18,6 +18,7 @@ export interface ServeValues {
   insecure: boolean;
   advertise: string | undefined;
   ttl: number;
+  scriptChecks: boolean;
 }
 
 /** Runs the daemon until SIGINT or SIGTERM, or until someone asks for its end by POST /shutdown. */
@@ -59,6 +60,7 @@ async function start(
       dnsNegativeTtl: Math.ceil(dnsNegativeTtl / 1000),
       consulNode,
       advertise,
+      scriptChecks,
       ...(upstream ? { upstreams: upstream } : {}),
       engine: { ttlMs: ttl },
       ...rest,
