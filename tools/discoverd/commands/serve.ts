@@ -50,7 +50,18 @@ async function start(
   values: ServeValues,
   rest: { log: Context["log"]; token: string | undefined; onShutdown: () => void },
 ): Promise<Discoverd> {
-  const { listen, store, dns, upstream, advertise, ttl, dnsTtl = 0, dnsNegativeTtl = 0, consulNode } = values;
+  const {
+    listen,
+    store,
+    dns,
+    upstream,
+    advertise,
+    ttl,
+    scriptChecks,
+    dnsTtl = 0,
+    dnsNegativeTtl = 0,
+    consulNode,
+  } = values;
   try {
     return await startDiscoverd({
       listen,
