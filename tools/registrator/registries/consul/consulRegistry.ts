@@ -11,7 +11,7 @@ import {
 } from "./consulEntry.ts";
 
 /** Consul's agent does not say when its services change: they are looked at this often, in ms. */
-const lookMs = 2000;
+const lookMs = 1000;
 /** The checks that tell a state of ours: a service's health by Docker, and its maintenance. */
 const ourChecks = new URLSearchParams({ filter: 'CheckID matches "^(registrator-health|_service_maintenance):"' });
 
@@ -37,13 +37,23 @@ export class ConsulError extends Error {
 export function consulRegistry(call: ConsulCall, options: { compat?: boolean } = {}): Registry<ConsulPayload> {
   /** What stands there, as far as we know: what need not be written. */
   let standing = new Map<string, { service: string; state: ConsulState }>();
+  /** Our own writes: after one, that the agent looks as before is news too. */
+  let writes = 0;
+
+  async function put(path: string, signal: AbortSignal, body?: unknown): Promise<void> {
+    try {
+      await call("PUT", path, signal, body);
+    } finally {
+      writes++;
+    }
+  }
 
   const maintenance = (id: string, query: Record<string, string>, signal: AbortSignal) =>
-    call("PUT", `/v1/agent/service/maintenance/${encodeURIComponent(id)}?${new URLSearchParams(query)}`, signal);
+    put(`/v1/agent/service/maintenance/${encodeURIComponent(id)}?${new URLSearchParams(query)}`, signal);
 
   async function register(key: string, payload: ConsulPayload, signal: AbortSignal): Promise<void> {
     // Or a check of an earlier version would stay. What the agent knew of a check's state it keeps; maintenance it does not.
-    await call("PUT", "/v1/agent/service/register?replace-existing-checks=true", signal, payload.registration);
+    await put("/v1/agent/service/register?replace-existing-checks=true", signal, payload.registration);
     standing.set(key, { service: payload.standing, state: "none" });
   }
 
@@ -56,7 +66,7 @@ export function consulRegistry(call: ConsulCall, options: { compat?: boolean } =
       if (before === "maintenance") await maintenance(key, { enable: "false" }, signal);
       if (state !== "none") {
         const id = encodeURIComponent(healthCheckId(key));
-        await call("PUT", `/v1/agent/check/update/${id}`, signal, { Status: state, Output: output });
+        await put(`/v1/agent/check/update/${id}`, signal, { Status: state, Output: output });
       }
     }
     standing.set(key, { service: payload.standing, state });
@@ -111,7 +121,7 @@ export function consulRegistry(call: ConsulCall, options: { compat?: boolean } =
     async deregister({ key }, signal) {
       standing.delete(key);
       try {
-        await call("PUT", `/v1/agent/service/deregister/${encodeURIComponent(key)}`, signal);
+        await put(`/v1/agent/service/deregister/${encodeURIComponent(key)}`, signal);
       } catch (error) {
         if (!(error instanceof ConsulError && error.status === 404)) throw error;
       }
@@ -119,10 +129,13 @@ export function consulRegistry(call: ConsulCall, options: { compat?: boolean } =
 
     async *changes(signal) {
       let known: string | undefined;
+      let seen = writes;
       while (!signal.aborted) {
+        const now = writes;
         const found = await within(10_000, signal, (inner) => call("GET", "/v1/agent/services", inner));
-        if (known !== undefined && found !== known) yield undefined;
+        if (known !== undefined && (found !== known || now !== seen)) yield undefined;
         known = found;
+        seen = now;
         await pause(lookMs, signal);
       }
     },
