@@ -1,5 +1,5 @@
 import type { Discovery } from "../../../../lib/discovery/discovery.ts";
-import { settledIndex } from "./blocking.ts";
+import { settledIndex, waitingOf } from "./blocking.ts";
 import { answered, type Call, encoded, type Routes } from "./call.ts";
 import { parseFilter } from "./filter.ts";
 import { ConsulRefusal } from "./refusal.ts";
@@ -90,9 +90,11 @@ export function catalogRoutes(): Routes {
 type View = (seen: Viewed, report: ReturnType<typeof reports>) => object | object[] | undefined;
 
 interface Kept {
+  body: string;
+  /** It was so from this index to that. */
+  since: number;
   index: number;
   agentVersion: number;
-  body: string;
 }
 
 /** Answers about one service, made once for all who wait for it. */
@@ -102,32 +104,53 @@ const maxBodies = 256;
 const maxBody = 1 << 20;
 
 async function ofService(call: Call, view: View): Promise<Response> {
-  const { query, parts, face, request } = call;
-  const [name = ""] = parts;
+  const [name = ""] = call.parts;
   if (name === "") throw new ConsulRefusal(400, "Missing service name");
   const service = serviceName(name);
+  const { discovery } = call.face;
+  const make = bodyMaker(call, service, view);
+  const waiting = waitingOf(call.query);
+  for (let { after } = waiting; ; ) {
+    const index = await settledIndex(discovery, service, { ...waiting, after }, call.request.signal);
+    const { body, since } = await make(index);
+    // A change that this answer does not show (a service that has no instance yet, another tag's) is none for who asks.
+    const isNews = after === 0 || index <= after || since === undefined || waiting.after < since;
+    if (isNews || performance.now() >= waiting.deadline || call.request.signal.aborted)
+      return answered(call, body, index);
+    after = index;
+  }
+}
+
+/** Makes the answer at an index; `since` is the earliest index at which it is known to have been the same. */
+function bodyMaker(
+  call: Call,
+  service: string,
+  view: View,
+): (index: number) => Promise<{ body: string; since?: number }> {
+  const { query, face, request } = call;
+  const { discovery, agent } = face;
   const tags = query.getAll("tag");
   const passes = filterOf(call);
-  const index = await waited(call, service);
-  const known = bodies.get(face.discovery) ?? new Map<string, Kept>();
-  bodies.set(face.discovery, known);
   const key = keyOf(request.url);
-  const kept = known.get(key);
-  if (kept && kept.index === index && kept.agentVersion === face.agent.version) return answered(call, kept.body, index);
-  const agentVersion = face.agent.version;
-  const instances = (await face.discovery.instances(service)) ?? [];
-  const entries = instances
-    .map((instance) => viewed(service, instance))
-    .filter((seen) => tags.every((tag) => seen.tags.includes(tag)))
-    .flatMap((seen) => view(seen, reports(call)) ?? [])
-    .filter(passes);
-  const body = encoded(query, entries);
-  // What changed meanwhile would be kept under an older index.
-  if (body.length <= maxBody && (await face.discovery.index(service)) <= index) {
+  const known = bodies.get(discovery) ?? new Map<string, Kept>();
+  bodies.set(discovery, known);
+  return async (index) => {
+    const kept = known.get(key);
+    if (kept && kept.index === index && kept.agentVersion === agent.version) return kept;
+    const agentVersion = agent.version;
+    const entries = ((await discovery.instances(service)) ?? [])
+      .map((instance) => viewed(service, instance))
+      .filter((seen) => tags.every((tag) => seen.tags.includes(tag)))
+      .flatMap((seen) => view(seen, reports(call)) ?? [])
+      .filter(passes);
+    const body = encoded(query, entries);
+    // What changed meanwhile would be kept under an older index.
+    if (body.length > maxBody || (await discovery.index(service)) > index) return { body };
+    const since = kept?.body === body && kept.index <= index ? kept.since : index;
     if (known.size >= maxBodies) known.clear();
-    known.set(key, { index, agentVersion, body });
-  }
-  return answered(call, body, index);
+    known.set(key, { body, since, index, agentVersion });
+    return { body, since };
+  };
 }
 
 /** The request without what says only how long to wait. */
@@ -138,7 +161,7 @@ function keyOf(requestUrl: string): string {
 }
 
 function waited(call: Call, service: string | undefined): Promise<number> {
-  return settledIndex(call.face.discovery, service, call.query, call.request.signal);
+  return settledIndex(call.face.discovery, service, waitingOf(call.query), call.request.signal);
 }
 
 interface NodeOf {
