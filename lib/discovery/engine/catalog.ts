@@ -4,6 +4,7 @@ import { isUsable, matches } from "../matches.ts";
 import { sameInstance } from "../sameInstance.ts";
 import { ChangeIndexes } from "./changeIndexes.ts";
 import { eventsOf, type Shown } from "./eventsOf.ts";
+import { Intern, ownString } from "./intern.ts";
 import { configKey, daemonKey, instanceKey, leaderKey, metaKey, parseKey } from "./keys.ts";
 import { leaderOf, type NamedLeader, sinceOf } from "./leaderOf.ts";
 import { type InstanceRecord, newServiceState, type ServiceState } from "./serviceState.ts";
@@ -64,8 +65,7 @@ export class Catalog {
   serviceCount = 0;
   instanceCount = 0;
   readonly #indexes = new ChangeIndexes();
-  /** Thousands of records have few daemons, protocols and zones: one string each. */
-  readonly #words = new Map<string, string>();
+  readonly #intern = new Intern();
 
   service(name: string): ServiceState | undefined {
     const state = this.services.get(name);
@@ -134,7 +134,7 @@ export class Catalog {
       const record = this.#record(key.id, entry, state.instances.get(key.id));
       if (!record) return false;
       noteBefore(touch, key.id);
-      state.instances.set(key.id, record);
+      state.instances.set(record.instance.id, record);
     } else if (key.kind === "config") {
       state.config = decodeConfig(entry.value);
       state.configRev = entry.modRev;
@@ -221,13 +221,13 @@ export class Catalog {
   #record(id: string, entry: Entry, known: InstanceRecord | undefined): InstanceRecord | undefined {
     const stored = decodeInstance(entry.value);
     if (!stored) return undefined;
-    const fresh = this.#shown(known?.instance.id ?? id, entry.createRev, stored);
+    const fresh = this.#shown(known?.instance.id ?? ownString(id), entry.createRev, stored);
     const same = known && known.instance.index === entry.createRev && sameInstance(known.instance, fresh);
     return {
       instance: same ? known.instance : fresh,
       modRev: entry.modRev,
-      lease: entry.lease === undefined ? undefined : this.#oneString(entry.lease),
-      daemon: this.#oneString(stored.daemon),
+      lease: entry.lease === undefined ? undefined : this.#intern.word(entry.lease),
+      daemon: this.#intern.word(stored.daemon),
       ttlMs: stored.ttl,
       standing: standingOf(stored, entry.modRev),
     };
@@ -235,9 +235,13 @@ export class Catalog {
 
   #shown(id: string, index: number, stored: StoredInstance): Instance {
     const { addr, meta, weight, zone } = stored;
-    const instance: Instance = { id, addr, proto: this.#oneString(stored.proto), ...(meta ? { meta } : {}), index };
+    const proto = this.#intern.word(stored.proto);
+    // Whole literals: objects that grow take more memory, and there are many of these.
+    const instance: Instance = meta
+      ? { id, addr, proto, meta: this.#intern.meta(meta), index }
+      : { id, addr, proto, index };
     if (weight !== undefined) instance.weight = weight;
-    if (zone !== undefined) instance.zone = this.#oneString(zone);
+    if (zone !== undefined) instance.zone = this.#intern.word(zone);
     const hand = handOf(stored);
     if (hand) instance.state = hand.state;
     if (hand?.reason !== undefined) instance.reason = hand.reason;
@@ -253,14 +257,6 @@ export class Catalog {
       ttl_ms: record?.ttlMs ?? ttlMs,
       owner: record?.daemon ?? "",
     };
-  }
-
-  #oneString(word: string): string {
-    const known = this.#words.get(word);
-    if (known !== undefined) return known;
-    if (this.#words.size >= 4096) this.#words.clear(); // words of what is long gone
-    this.#words.set(word, word);
-    return word;
   }
 
   #differs(entry: Entry): boolean {

@@ -31,6 +31,8 @@ export class Expirer {
   readonly #options: ExpirerOptions;
   /** Time that this process did not get to run, in ms: nobody's heartbeat could arrive in it. */
   #stalled = 0;
+  /** When the clock was last read; while we run that is never long ago. */
+  #readAt: number;
   #graceUntil: number;
   #wasConnected = false;
   /** How many the brake holds now. */
@@ -38,12 +40,25 @@ export class Expirer {
 
   constructor(options: ExpirerOptions) {
     this.#options = options;
+    this.#readAt = options.settings.clock.now();
     this.#graceUntil = this.awake() + options.settings.ttlMs;
   }
 
-  /** Milliseconds, our own stalls left out: what heartbeats are dated by. */
+  /**
+   * Milliseconds, our own stalls (and steps of the clock, forth or back) left out: what heartbeats are dated by. Every reader may be
+   * the first to run after a stall, so every reading looks for one.
+   */
   awake(): number {
-    return this.#options.settings.clock.now() - this.#stalled;
+    const { clock, checkMs, log } = this.#options.settings;
+    const now = clock.now();
+    const gap = now - this.#readAt;
+    this.#readAt = now;
+    if (gap > 2 * checkMs || gap < 0) {
+      const late = gap < 0 ? gap : gap - checkMs;
+      this.#stalled += late;
+      log.warn("this process stalled, or its clock was stepped; expiry is put off by it", { ms: Math.round(late) });
+    }
+    return now - this.#stalled;
   }
 
   /** Nothing expires for one TTL: after a start, a new lease, a store that was away. */
@@ -53,16 +68,11 @@ export class Expirer {
 
   async run(signal: AbortSignal): Promise<void> {
     const { settings, afterCheck } = this.#options;
-    const { clock, log, checkMs } = settings;
+    const { clock, checkMs } = settings;
     while (!signal.aborted) {
-      const before = clock.now();
       await clock.sleep(checkMs, signal);
-      const late = clock.now() - before - checkMs;
-      if (late > checkMs) {
-        this.#stalled += late;
-        log.warn("this process stalled; expiry is put off by it", { ms: Math.round(late) });
-      }
       if (signal.aborted) return;
+      this.awake();
       await this.#check();
       afterCheck();
     }

@@ -65,7 +65,12 @@ export class Ownership {
     const { catalog, holdings, claimer, lease, checkLease } = this.#options;
     const holding = holdings.get(service, id);
     if (after?.lease !== undefined && after.lease === lease()) {
-      if (holding) holding.instance = after.instance;
+      if (holding) {
+        // Under the catalog's strings, so that those of the request are not kept beside them.
+        if (!before) holdings.delete(holding);
+        holding.instance = after.instance;
+        if (!before) holdings.set(holding);
+      }
       // Written under our lease without our knowledge (a write that we took for failed): ours to expire.
       else holdings.set(this.newHolding(service, after.instance, ttlOf(after)));
     } else if (!holding || holding.writing > 0) {

@@ -169,7 +169,9 @@ export class Registrations {
   #newHolding(service: string, instance: Instance, options: RegisterOptions, before: Holding | undefined): Holding {
     const { ownership, holdings } = this.#options;
     const ttlMs = options.ttlMs ?? before?.ttlAsked;
-    const holding = ownership.newHolding(service, instance, {
+    // The catalog's own string: requests bring one each.
+    const name = this.#catalog.service(service)?.name ?? service;
+    const holding = ownership.newHolding(name, instance, {
       held: options.held ?? before?.held ?? false,
       ...(ttlMs === undefined ? {} : { ttlMs }),
     });

@@ -95,7 +95,10 @@ function handFrom(value: unknown): Hand | undefined {
 
 function stringsOf(meta: unknown): Record<string, string> | undefined {
   if (typeof meta !== "object" || meta === null) return undefined;
-  const strings = Object.entries(meta).filter((pair): pair is [string, string] => typeof pair[1] === "string");
+  const entries = Object.entries(meta);
+  if (entries.length === 0) return undefined;
+  if (entries.every(([, value]) => typeof value === "string")) return meta as Record<string, string>;
+  const strings = entries.filter((pair): pair is [string, string] => typeof pair[1] === "string");
   return strings.length > 0 ? Object.fromEntries(strings) : undefined;
 }
 

@@ -38,7 +38,7 @@ export function openDatabase(file: string, synchronous: "FULL" | "NORMAL"): Data
     db.exec("PRAGMA locking_mode = EXCLUSIVE");
     db.exec("PRAGMA journal_mode = WAL");
     db.exec(
-      `PRAGMA synchronous = ${synchronous}; PRAGMA journal_size_limit = 16777216; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8000`,
+      `PRAGMA synchronous = ${synchronous}; PRAGMA journal_size_limit = 16777216; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -4000`,
     );
     db.exec("BEGIN IMMEDIATE");
     const found = pragma(db, "application_id");
