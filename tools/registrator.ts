@@ -15,7 +15,44 @@ const model = {
   tags: text({ description: "further tags for all services, comma-separated; a Go template over the container" }),
   ttl: integer({ description: "seconds that a registration lives without a refresh", default: 0, metavar: "SECONDS" }),
   ttlRefresh: integer({ description: "seconds between refreshes", default: 0, metavar: "SECONDS" }),
-  network: text({ description: "with -internal: the network whose address is registered", metavar: "NAME" }),
+  ip6: text({ description: "this host's IPv6 address, for ports published over IPv6", metavar: "IP" }),
+  wan: text({ description: "where published ports are reached from outside; Consul's tagged address", metavar: "IP" }),
+  family: choice({
+    description: "which address is registered where there are two",
+    choices: ["ipv4", "ipv6"],
+    default: "ipv4",
+  }),
+  network: text({
+    description:
+      "with -internal: the network whose address is registered: a name, a subnet, label:KEY, or several with commas",
+    metavar: "NETWORK",
+  }),
+  bindings: choice({
+    description: "a port published several times: one service each, or the first",
+    choices: ["all", "first"],
+    default: "all",
+  }),
+  filter: text({
+    description: 'which containers: \'label:role == "web" && !(name =~ "^tmp-")\'',
+    metavar: "EXPRESSION",
+  }),
+  optIn: flag({ description: "only ports with SERVICE_REGISTER=true" }),
+  portless: flag({ description: "containers without ports too, with port 0" }),
+  unhealthy: choice({
+    description: "what Docker's health check finds ill or starting: keep it (with its state), or take it out",
+    choices: ["keep", "remove"],
+    default: "keep",
+  }),
+  paused: choice({
+    description: "what becomes of a paused container; maintenance: taken out where a registry has none",
+    choices: ["keep", "maintenance", "remove"],
+    default: "maintenance",
+  }),
+  stopping: choice({
+    description: "what becomes of a container that was told to end, until it ends, or 30 s later if it lives",
+    choices: ["keep", "maintenance", "remove"],
+    default: "maintenance",
+  }),
   hostname: text({ description: "the host's name in service IDs; default the system's", metavar: "NAME" }),
   compat: flag({ description: "exactly as the original, its bugs included" }),
 } as const;

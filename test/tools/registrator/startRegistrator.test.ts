@@ -111,7 +111,7 @@ describe("startRegistrator", () => {
     expect(addresses(registry)).toEqual(["web-5 172.17.0.5:80"]);
   });
 
-  test("a container that cannot be read keeps its entry; paused stays; restarting goes", async () => {
+  test("a container that cannot be read keeps its entry; paused goes by policy; restarting goes", async () => {
     const { registry, watcher, registrator } = start();
     watcher.set([web(2), web(3), web(4)]);
     await settled(registrator);
@@ -121,8 +121,27 @@ describe("startRegistrator", () => {
       unreadable: new Map([[web(2).id, "garbage"]]),
     });
     await settled(registrator);
-    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80", "web-3 172.17.0.3:80"]);
+    // This registry has no maintenance.
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80"]);
     expect(registrator.status().unreadable).toEqual({ [web(2).id]: "garbage" });
+  });
+
+  test("renamed, moved to another network, told to end and alive again: its entry follows", async () => {
+    const { registry, watcher, registrator } = start();
+    watcher.set([web(2)]);
+    await settled(registrator);
+    watcher.set([web(2, { name: "renamed", networks: [network("front", "10.9.0.2")], networkMode: "front" })]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["renamed 10.9.0.2:80"]);
+    watcher.set([web(2, { stopping: { signal: 15, at: 1 } })]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual([]);
+    expect(registrator.status().containers[0]?.services).toMatchObject([
+      { state: "refused", reason: "it was told to end by signal 15" },
+    ]);
+    watcher.set([web(2)]);
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80"]);
   });
 
   test.each<[number, string[]]>([
@@ -324,6 +343,47 @@ describe("over the discovery engine", () => {
     });
     return opened;
   }
+
+  test("Docker's health, pause and stop are states; an operator's own word stays", async () => {
+    const store = await openStore("memory:");
+    const discovery = await openEngine(store);
+    const watcher = new FakeWatcher();
+    const registrator = startRegistrator({
+      containers: watcher,
+      registries: [discoveryRegistry({ discovery, held: true })],
+      options: { internal: true, hostname: "host", resyncMs: 100 },
+      log: silentLogger,
+    });
+    const shown = () => {
+      const [{ state = "up", reason = "", id = "" } = {}] = discovery.instances("web") ?? [];
+      return { id, said: [state, reason] };
+    };
+    const state = web(2).state;
+    try {
+      for (const [changes, said] of [
+        [{}, ["up", ""]],
+        [{ state: { ...state, health: "starting" } }, ["warning", "registrator: starting"]],
+        [{ state: { ...state, health: "unhealthy", healthOutput: "refused\n" } }, ["down", "registrator: refused"]],
+        [{ stopping: { signal: 2, at: 1 } }, ["draining", "registrator: it was told to end by signal 2"]],
+        [{ state: { ...state, paused: true, status: "paused" } }, ["maintenance", "registrator: it is paused"]],
+        [{ state: { ...state, health: "healthy" } }, ["up", ""]],
+      ] as const) {
+        watcher.set([web(2, changes)]);
+        await settled(registrator);
+        expect(shown().said).toEqual([...said]);
+      }
+      await discovery.setState("web", shown().id, { state: "maintenance", reason: "mine" });
+      watcher.set([web(2, { state: { ...state, health: "unhealthy", healthOutput: "x" } })]);
+      await settled(registrator);
+      expect(shown().said).toEqual(["maintenance", "mine"]);
+      await discovery.setState("web", shown().id, { state: "up" });
+      expect(shown().said).toEqual(["down", "registrator: x"]);
+    } finally {
+      await registrator.close();
+      await discovery.close();
+      await store.close();
+    }
+  });
 
   test("registers with meta, creates the service, leaves others' instances alone, and mends what is taken out", async () => {
     const engineOf = await discovery();

@@ -30,6 +30,9 @@ export async function explainCommand(context: Context, values: DaemonFlags & Sou
       `${service.ID}: ${service.Name} at ${service.IP.includes(":") ? `[${service.IP}]` : service.IP}:${service.Port}`,
     );
     if (service.Tags.length > 0) context.out(`  tags   ${service.Tags.join(", ")}`);
+    if (service.Health) context.out(`  health ${service.Health.State}: ${service.Health.Output.trim()}`);
+    for (const [name, { IP, Port }] of Object.entries(service.Addresses ?? {}))
+      context.out(`  ${name.padEnd(6)} ${IP.includes(":") ? `[${IP}]` : IP}:${Port}`);
     for (const [key, value] of Object.entries(service.Attrs)) context.out(`  ${key}=${value}`);
   }
   for (const { port, why } of answer.ignored)

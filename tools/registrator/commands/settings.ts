@@ -1,5 +1,6 @@
 import { hostname as ownHostname } from "node:os";
 import { ExitError } from "../../../lib/cli/index.ts";
+import { type Filter, parseFilter } from "../services/filter.ts";
 import { hostAddress } from "../services/hostAddress.ts";
 import type { RegistratorOptions } from "../startRegistrator.ts";
 import { checkTags } from "../template/renderTags.ts";
@@ -13,7 +14,17 @@ export interface DaemonFlags {
   tags: string | undefined;
   ttl: number;
   ttlRefresh: number;
+  ip6: string | undefined;
+  wan: string | undefined;
+  family: "ipv4" | "ipv6";
   network: string | undefined;
+  bindings: "all" | "first";
+  filter: string | undefined;
+  optIn: boolean;
+  portless: boolean;
+  unhealthy: "keep" | "remove";
+  paused: "keep" | "maintenance" | "remove";
+  stopping: "keep" | "maintenance" | "remove";
   hostname: string | undefined;
   compat: boolean;
   resync: number;
@@ -40,7 +51,7 @@ export function checkFlags(flags: DaemonFlags): void {
   }
 }
 
-/** @throws {ExitError} code 1: the tag template cannot be parsed */
+/** @throws {ExitError} code 1: the tag template or the filter cannot be parsed */
 export async function settingsOf(flags: DaemonFlags): Promise<RegistratorOptions> {
   await checkTags(flags.tags ?? "").catch((error: unknown) => {
     throw new ExitError(1, `-tags: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
@@ -51,7 +62,17 @@ export async function settingsOf(flags: DaemonFlags): Promise<RegistratorOptions
     hostnameIp: flags.ip ? undefined : await hostAddress(hostname),
     hostIp: flags.ip ?? "",
     internal: flags.internal,
+    hostIp6: flags.ip6 ?? "",
+    wanIp: flags.wan ?? "",
+    family: flags.family,
     network: flags.network ?? "",
+    bindings: flags.bindings,
+    ...(flags.filter ? { filter: filterOf(flags.filter) } : {}),
+    optIn: flags.optIn,
+    portless: flags.portless,
+    unhealthy: flags.unhealthy,
+    paused: flags.paused,
+    stopping: flags.stopping,
     explicit: flags.explicit,
     ipLabel: flags.useIpFromLabel ?? "",
     tags: flags.tags ?? "",
@@ -61,4 +82,12 @@ export async function settingsOf(flags: DaemonFlags): Promise<RegistratorOptions
     deregister: flags.deregister === "on-success" ? "on-success" : "always",
     ...(flags.resync > 0 ? { resyncMs: flags.resync * 1000 } : {}),
   };
+}
+
+function filterOf(text: string): Filter {
+  try {
+    return parseFilter(text);
+  } catch (error) {
+    throw new ExitError(1, `-filter: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }

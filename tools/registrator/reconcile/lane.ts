@@ -2,8 +2,10 @@ import { backoff } from "../../../lib/docker/backoff.ts";
 import type { Container, ContainersState } from "../../../lib/docker/containers.ts";
 import type { Entry, Origin, Registry } from "../registries/registry.ts";
 import type { Service } from "../services/service.ts";
+import { isAside } from "../services/serviceHealth.ts";
 import { type BookedContainer, ContainerBook, type ContainerBookOptions } from "./containerBook.ts";
-import type { Desired, Step } from "./planOf.ts";
+import { Lag } from "./lag.ts";
+import type { Desired, Plan, Step } from "./planOf.ts";
 import { type EntryState, Reconciler, type ReconcilerOptions, type RegistryStatus } from "./reconciler.ts";
 import { within } from "./within.ts";
 
@@ -14,8 +16,9 @@ export interface LaneOptions {
   adopts?: (entry: Entry) => boolean;
   /** Entries whose containers did not live since our start are told of, and stay. */
   dryRun?: boolean;
-  reconciler: Omit<ReconcilerOptions, "registry" | "onStep" | "onSpared">;
-  onStep: (step: Step, error?: unknown) => void;
+  reconciler: Omit<ReconcilerOptions, "registry" | "onStep" | "onSpared" | "onIdle">;
+  /** `lagMs`: since Docker's event behind it; undefined: a list led to it. */
+  onStep: (step: Step, error?: unknown, lagMs?: number) => void;
   onSpared: (entry: Entry) => void;
   onRefused: (container: Container, service: Service, reason: string) => void;
   /** It is registered, but not all that it asks for can be had. */
@@ -32,6 +35,8 @@ export interface Page {
   entries: { service: Service; entry: Entry | undefined; refused: string | undefined }[];
 }
 
+export type LanePlan = Plan & { failureOf: (key: string) => string | undefined };
+
 /** From containers to one registry, with the options of that registry. */
 export class Lane {
   readonly registry: Registry;
@@ -46,14 +51,18 @@ export class Lane {
   #isClosing = false;
   #notReady: { text: string; at: number } | undefined;
   readonly #alive = new Set<string>();
+  readonly #lag = new Lag();
 
   constructor(options: LaneOptions) {
-    const { registry, onStep, onSpared } = options;
+    const { registry, onSpared } = options;
+    const onStep = (step: Step, error?: unknown) =>
+      options.onStep(step, error, error === undefined ? this.#lag.take(step) : undefined);
+    const onIdle = () => this.#lag.clear();
     this.registry = registry;
     this.#options = options;
     this.#isReady = registry.ready === undefined;
     this.#book = new ContainerBook({ ...options.book, onReady: () => this.#apply() });
-    this.#reconciler = new Reconciler({ ...options.reconciler, registry, onStep, onSpared });
+    this.#reconciler = new Reconciler({ ...options.reconciler, registry, onStep, onSpared, onIdle });
   }
 
   get pages(): readonly Page[] {
@@ -65,6 +74,7 @@ export class Lane {
     if (owner !== this.#owner) this.#pages = [];
     this.#state = state;
     this.#owner = owner;
+    this.#lag.saw(state);
     this.#apply();
   }
 
@@ -93,6 +103,13 @@ export class Lane {
   status(): RegistryStatus {
     const status = this.#reconciler.status();
     return this.#notReady ? { ...status, lastError: this.#notReady.text, lastErrorAt: this.#notReady.at } : status;
+  }
+
+  /** What is left to be written, and why it was not yet; undefined: the registry was not read yet. */
+  plan(): LanePlan | undefined {
+    const plan = this.#reconciler.plan();
+    if (!plan) return undefined;
+    return { ...plan, failureOf: (key) => this.#reconciler.failureOf(key) };
   }
 
   settled(ms: number): Promise<boolean> {
@@ -136,8 +153,8 @@ export class Lane {
     const origin = originOf(this.#owner, container);
     if (booked.refused) this.#options.onBroken(container, booked.refused);
     const entries = (booked.services ?? []).map((service) => {
-      if (service.health?.state === "maintenance" && !this.registry.showsHealth) {
-        return { service, entry: undefined, refused: service.health.output };
+      if (isAside(service.health) && !this.registry.showsHealth) {
+        return { service, entry: undefined, refused: service.health?.output };
       }
       try {
         const entry = this.registry.entryOf(service, origin);

@@ -2,10 +2,11 @@ import type { Container } from "../../../lib/docker/containers.ts";
 
 /** How well a service is, for registries that show it. */
 export interface ServiceHealth {
-  state: "passing" | "warning" | "critical" | "maintenance";
+  /** "draining": it finishes what it has. "maintenance": taken out for a while. */
+  state: "passing" | "warning" | "critical" | "draining" | "maintenance";
   /** What the check said, or why. */
   output: string;
-  /** In maintenance: what Docker's health check says meanwhile; absent: the container has none. */
+  /** In the last two: what Docker's health check says meanwhile; absent: the container has none. */
   checked?: "passing" | "warning" | "critical";
 }
 
@@ -34,10 +35,15 @@ export function healthOf(
   }
   const checked = states[state.health];
   const aside =
-    sideline(stopping !== undefined, policy.stopping, "stopping", `it was told to end by signal ${stopping?.signal}`) ??
-    sideline(state.paused, policy.paused, "paused", "it is paused");
+    sideline(
+      stopping !== undefined,
+      policy.stopping,
+      "stopping",
+      `it was told to end by signal ${stopping?.signal}`,
+      "draining",
+    ) ?? sideline(state.paused, policy.paused, "paused", "it is paused", "maintenance");
   if (aside && "why" in aside) return aside;
-  if (aside) return { health: { state: "maintenance", output: aside.output, ...(checked ? { checked } : {}) } };
+  if (aside) return { health: { ...aside, ...(checked ? { checked } : {}) } };
   if (!checked) return { health: undefined };
   const output = state.healthOutput.toWellFormed();
   return { health: { state: checked, output: state.health === "starting" ? output || "starting" : output } };
@@ -50,7 +56,13 @@ function sideline(
   policy: "keep" | "maintenance" | "remove" = "maintenance",
   flag: string,
   why: string,
-): { output: string } | { why: string } | undefined {
+  state: "draining" | "maintenance",
+): Pick<ServiceHealth, "state" | "output"> | { why: string } | undefined {
   if (!is || policy === "keep") return undefined;
-  return policy === "remove" ? { why: `${why}, and -${flag} remove` } : { output: why };
+  return policy === "remove" ? { why: `${why}, and -${flag} remove` } : { state, output: why };
+}
+
+/** Whether a state says that nothing shall be sent there, however well it is. */
+export function isAside(health: ServiceHealth | undefined): boolean {
+  return health?.state === "draining" || health?.state === "maintenance";
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { isIP } from "../../../../lib/runtime/ipAddress.ts";
 import type { Service } from "../../services/service.ts";
+import { isAside } from "../../services/serviceHealth.ts";
 import { type Entry, EntryRefused, type Origin } from "../registry.ts";
 import { compatCheck } from "./compatCheck.ts";
 import { type ConsulCheck, consulChecks } from "./consulChecks.ts";
@@ -72,7 +73,7 @@ export function consulEntry(
   }
   const warnings: string[] = [];
   const registration = compat ? compatBody(service, origin) : body(service, origin, (text) => warnings.push(text));
-  const state = compat ? "none" : (service.health?.state ?? "none");
+  const state = compat ? "none" : isAside(service.health) ? "maintenance" : (checkedHealth(service) ?? "none");
   const entry = entryOf(registration, state, service.health?.output.slice(0, maxOutput) ?? "");
   return {
     ...entry,
@@ -146,7 +147,8 @@ function body(service: Service, origin: Origin, warn: (text: string) => void): C
 
 /** What Docker's own health check says, maintenance or not. */
 function checkedHealth({ health }: Service): "passing" | "warning" | "critical" | undefined {
-  return health?.state === "maintenance" ? health.checked : health?.state;
+  if (health?.state === "draining" || health?.state === "maintenance") return health.checked;
+  return health?.state;
 }
 
 function healthCheck(id: string, status: string): ConsulCheck {

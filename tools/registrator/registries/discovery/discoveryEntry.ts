@@ -1,7 +1,8 @@
-import type { Instance } from "../../../../lib/discovery/discovery.ts";
+import type { Instance, InstanceState } from "../../../../lib/discovery/discovery.ts";
 import { instanceId } from "../../../../lib/discovery/instanceId.ts";
 import { isIP, isIPv6 } from "../../../../lib/runtime/ipAddress.ts";
 import type { Service } from "../../services/service.ts";
+import type { ServiceHealth } from "../../services/serviceHealth.ts";
 import { joinTags } from "../../services/tags.ts";
 import { type Entry, EntryRefused, type Origin } from "../registry.ts";
 
@@ -9,7 +10,18 @@ import { type Entry, EntryRefused, type Origin } from "../registry.ts";
 export interface DiscoveryPayload {
   service: string;
   instance: Instance;
+  state: DiscoveryState;
 }
+
+/** What registrator says of an instance's state. */
+export interface DiscoveryState {
+  state: InstanceState;
+  reason: string;
+}
+
+/** How the reasons of the states begin that registrator set: others' are theirs. */
+export const stateReason = "registrator: ";
+const maxReason = 256;
 
 /** The instance's meta that registrator writes itself; what a container asks for under these keys is dropped. */
 export const reservedMeta = {
@@ -50,11 +62,34 @@ export function discoveryEntry(service: Service, origin: Origin): Entry<Discover
     ...(service.tags.length > 0 ? { [reservedMeta.tags]: cleanText(joinTags(service.tags), maxValue) } : {}),
     ...(name === service.name ? {} : { [reservedMeta.name]: cleanText(service.name, maxValue) }),
   };
-  return entryOfInstance(name, { id: instanceId(service.proto, addr), addr, proto: service.proto, meta });
+  const instance = { id: instanceId(service.proto, addr), addr, proto: service.proto, meta };
+  return entryOf(name, instance, stateOf(service.health));
 }
 
-/** What stands in discovery, as an entry. */
-export function entryOfInstance(service: string, instance: Instance): Entry<DiscoveryPayload> {
+/** Docker's words for it, in discovery's. */
+function stateOf(health: ServiceHealth | undefined): DiscoveryState {
+  if (!health || health.state === "passing") return { state: "up", reason: "" };
+  const states = { warning: "warning", critical: "down", draining: "draining", maintenance: "maintenance" } as const;
+  const reason = cleanText(`${stateReason}${health.output}`, maxReason).trimEnd();
+  return { state: states[health.state], reason };
+}
+
+/**
+ * What stands in discovery, as an entry.
+ * @param said the state that we gave it; where another's word goes before ours, it is still that
+ */
+export function entryOfInstance(
+  service: string,
+  instance: Instance,
+  said: InstanceState = "up",
+): Entry<DiscoveryPayload> {
+  const { state = "up", reason = "" } = instance;
+  // "up" is nobody's word against it, so that ours is gone too.
+  const isOurs = state === "up" || reason.startsWith(stateReason);
+  return entryOf(service, instance, { state: isOurs ? state : said, reason });
+}
+
+function entryOf(service: string, instance: Instance, state: DiscoveryState): Entry<DiscoveryPayload> {
   const meta = instance.meta ?? {};
   const pairs = Object.entries(meta).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return {
@@ -64,8 +99,9 @@ export function entryOfInstance(service: string, instance: Instance): Entry<Disc
     containerName: meta[reservedMeta.containerName] ?? "",
     service,
     address: instance.addr,
-    fingerprint: JSON.stringify([instance.addr, instance.proto, pairs]),
-    payload: { service, instance: { id: instance.id, addr: instance.addr, proto: instance.proto, meta } },
+    // Why it is in its state changes with each check: not compared.
+    fingerprint: JSON.stringify([instance.addr, instance.proto, pairs, state.state]),
+    payload: { service, instance: { id: instance.id, addr: instance.addr, proto: instance.proto, meta }, state },
   };
 }
 
