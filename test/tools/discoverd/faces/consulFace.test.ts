@@ -215,7 +215,7 @@ describe("blocking queries", () => {
 test("paths and methods that are none", async () => {
   expect(await call("GET /v1/nothing")).toMatchObject({
     status: 404,
-    body: "Invalid URL path: not a recognized HTTP API endpoint",
+    body: "Invalid URL path: not a recognized HTTP API endpoint\n",
   });
   expect(await call("GET /v1/agent/check/pass/x")).toMatchObject({ status: 405, body: "method GET not allowed" });
   expect((await call("GET /v1/health/service/%E0%A4%A")).status).toBe(400);

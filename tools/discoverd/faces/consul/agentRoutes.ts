@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { answered, type Call, type Routes } from "./call.ts";
 import { type ConsulStatus, checkSpec, isStatus } from "./checkSpec.ts";
 import { parseFilter } from "./filter.ts";
@@ -22,7 +23,11 @@ export function agentRoutes(): Routes {
     "GET /v1/agent/service/:id": async (call) => {
       const seen = (await own(call)).find(({ id }) => id === call.parts[0]);
       if (!seen) throw new ConsulRefusal(404, `unknown service ID: ${call.parts[0]}`);
-      return answered(call, agentServiceView(seen));
+      const view = agentServiceView(seen);
+      const hash = createHash("md5").update(JSON.stringify(view)).digest("hex").slice(0, 16);
+      const { Datacenter: dc, ...rest } = view;
+      const more = { "x-consul-contenthash": hash };
+      return answered(call, { ...rest, ContentHash: hash, Datacenter: dc }, undefined, 200, more);
     },
     "GET /v1/agent/checks": async (call) => {
       const checks = (await own(call)).flatMap((seen) => ownChecks(call, seen));

@@ -33,7 +33,8 @@ export function createConsulFace(discovery: Discovery, options: ConsulFaceOption
       });
       const route = matching.find(({ method }) => method === request.method);
       try {
-        if (matching.length === 0) throw new ConsulRefusal(404, "Invalid URL path: not a recognized HTTP API endpoint");
+        if (matching.length === 0)
+          throw new ConsulRefusal(404, "Invalid URL path: not a recognized HTTP API endpoint\n");
         if (!route) {
           const allow = ["OPTIONS", ...matching.map(({ method }) => method)].join(",");
           return text(405, `method ${request.method} not allowed`, { allow });

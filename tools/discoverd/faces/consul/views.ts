@@ -111,7 +111,7 @@ export function serviceView(seen: Viewed): object {
 }
 
 /** An entry of /v1/agent/services. */
-export function agentServiceView(seen: Viewed): object {
+export function agentServiceView(seen: Viewed): Record<string, unknown> {
   const addresses = taggedService(seen);
   return {
     ID: seen.id,
