@@ -43,8 +43,12 @@ export async function configure(context: Context, values: ConfigureValues): Prom
       set.onChange(() => changed());
     }
     if (set.usable.length > 0) return set;
+    await set.until();
+    if (set.usable.length > 0) return set;
     log.info("waiting for an instance", { service });
-    return await set.until(({ usable }) => usable.length > 0, AbortSignal.any([ending.signal, context.signal]));
+    await set.until(({ usable }) => usable.length > 0, AbortSignal.any([ending.signal, context.signal]));
+    await new Promise((resolve) => setTimeout(resolve, settleMs)); // others come with the first, and the leader
+    return set;
   };
   /** Whether a file is another than before. */
   const write = async () => {
