@@ -160,6 +160,7 @@ export class Registrations {
     const record = this.#catalog.service(service)?.instances.get(instance.id);
     return (
       record !== undefined &&
+      !this.#options.signal.aborted &&
       sameRegistration(record.instance, instance) &&
       (options.ttlMs === undefined || options.ttlMs === record.ttlMs) &&
       this.#options.ownership.beat(service, record, options)
@@ -231,7 +232,9 @@ export class Registrations {
     else holdings.delete(holding);
   }
 
+  /** @throws {DiscoveryError} also when this engine is closed: a heartbeat that it took would keep nobody alive. */
   #checkService(service: string): void {
+    if (this.#options.signal.aborted) throw unavailable("shutting down");
     if (!this.#catalog.service(service)) throw this.#options.replica.ready ? serviceNotFound(service) : notReached();
   }
 

@@ -47,7 +47,7 @@ function alive(service: string, instance: Instance, daemons: readonly Engine[]) 
   let stopped = false;
   const beat = async () => {
     for (let attempt = 0; attempt < daemons.length && !stopped; attempt++) {
-      const engine = daemons[(n + attempt) % daemons.length];
+      const engine = daemons[n % daemons.length];
       const isDone = await engine?.register(service, instance).then(
         () => true,
         () => false,
