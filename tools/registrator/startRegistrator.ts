@@ -2,13 +2,15 @@ import { hostname as ownHostname } from "node:os";
 import type { ContainersState } from "../../lib/docker/containers.ts";
 import type { ContainerWatcher } from "../../lib/docker/createContainerWatcher.ts";
 import { EventBroadcast } from "./eventBroadcast.ts";
+import { containersOf, explainIn, planOfLane } from "./lanesTell.ts";
 import type { DeregisterPolicy } from "./reconcile/containerBook.ts";
 import { Lane } from "./reconcile/lane.ts";
 import { leftByOriginal } from "./reconcile/leftByOriginal.ts";
 import { ownerOf } from "./reconcile/owner.ts";
+import type { Step } from "./reconcile/planOf.ts";
 import type { EntryState, ReconcilerOptions, RegistryStatus } from "./reconcile/reconciler.ts";
 import type { Registry } from "./registries/registry.ts";
-import type { IgnoredPort, ServicesOptions } from "./services/service.ts";
+import type { IgnoredPort, Service, ServicesOptions } from "./services/service.ts";
 import { teller } from "./teller.ts";
 import { renderTags } from "./template/renderTags.ts";
 
@@ -65,6 +67,8 @@ export interface RegistratorEvent {
   service: string;
   address: string;
   reason?: string;
+  /** From Docker's event to the write that it led to, in ms; absent: no event did. */
+  lagMs?: number;
   /** "registered web-1 as web at 172.17.0.2:80" */
   text: string;
 }
@@ -89,8 +93,39 @@ export interface RegistratorStatus {
   registries: RegistryStatus[];
 }
 
+/** What one registry has yet to be told. */
+export interface RegistryPlan {
+  registry: string;
+  /** Whether the registry was read; its difference is not known before. */
+  synced: boolean;
+  steps: PlannedChange[];
+}
+
+export interface PlannedChange {
+  /** "refused": its place is another's; "dangling": a dry run leaves it. */
+  action: Step["kind"] | "refused" | "dangling";
+  id: string;
+  service: string;
+  address: string;
+  containerId: string;
+  container: string;
+  /** Why it was not done. */
+  reason?: string;
+}
+
+/** What one registry is told of a container. */
+export interface Explained {
+  registry: string;
+  services: { service: Service; status: EntryState }[];
+  ignored: readonly IgnoredPort[];
+}
+
 export interface Registrator {
   status(): RegistratorStatus;
+  /** What is left to be written; writes nothing, and asks nobody. */
+  plan(): RegistryPlan[];
+  /** By full id, the beginning of one, or name, for each registry; undefined: no such container runs. */
+  explain(idOrName: string): { id: string; name: string; registries: Explained[] } | undefined;
   /** From now on; a consumer that is slower than 4,096 events loses the oldest. */
   events(signal: AbortSignal): AsyncIterable<RegistratorEvent>;
   /** Resolves when every registry is as Docker is, or after `ms`: whether it is. */
@@ -131,7 +166,7 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
       ...(cleanup === "ours" ? {} : { adopts: leftByOriginal(hostname) }),
       dryRun: cleanup === "dry-run",
       reconciler: { ...start.reconciler, resyncMs: laneResyncMs },
-      onStep: (step, error) => tell.step(registry, step, error),
+      onStep: (step, error, lagMs) => tell.step(registry, step, error, lagMs),
       onSpared: (entry) => tell.spared(registry, entry),
       onRefused: (container, service, reason) => tell.refused(registry, container, service, reason),
       onWarned: (container, service, warning) => tell.warned(registry, container, service, warning),
@@ -171,6 +206,8 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
       unreadable: Object.fromEntries(state?.unreadable ?? []),
       registries: lanes.map((lane) => lane.status()),
     }),
+    plan: () => lanes.map(planOfLane),
+    explain: (idOrName) => explainIn(lanes, idOrName),
     events: (signal) => broadcast.events(signal),
     async settled(ms) {
       const newest = containers.current();
@@ -195,30 +232,4 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
       broadcast.end();
     },
   };
-}
-
-/** A container as all registries together see it; each may have options of its own. */
-function containersOf(lanes: readonly Lane[]): ContainerStatus[] {
-  const found = new Map<string, ContainerStatus & { ignored: IgnoredPort[] }>();
-  for (const lane of lanes) {
-    for (const { booked, entries } of lane.pages) {
-      const { id, name } = booked.container;
-      const status = found.get(id) ?? { id, name, services: [], ignored: [] };
-      found.set(id, status);
-      const refused = booked.refused ? [{ port: "", why: booked.refused }] : [];
-      for (const each of [...booked.ignored, ...refused]) {
-        if (!status.ignored.some(({ port, why }) => port === each.port && why === each.why)) status.ignored.push(each);
-      }
-      for (const { service, entry, refused: reason = "" } of entries) {
-        const place = {
-          registry: lane.registry.name,
-          id: service.id,
-          service: entry?.service ?? service.name,
-          address: entry?.address ?? `${service.ip}:${service.port}`,
-        };
-        status.services.push({ ...place, ...(entry ? lane.stateOf(entry) : { state: "refused", reason }) });
-      }
-    }
-  }
-  return [...found.values()];
 }

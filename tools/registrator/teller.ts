@@ -28,7 +28,7 @@ export function teller(log: RegistratorLog, send: (event: RegistratorEvent) => v
 
   return {
     /** A write was done, or failed for the first time. */
-    step(registry: Registry, { kind, entry }: Step, error?: unknown): void {
+    step(registry: Registry, { kind, entry }: Step, error?: unknown, lagMs?: number): void {
       const place = placeOf(registry, entry);
       const what = `${place.container} as ${entry.service} at ${entry.address}`;
       const fields = { registry: registry.name, container: entry.containerId.slice(0, 12) };
@@ -36,7 +36,7 @@ export function teller(log: RegistratorLog, send: (event: RegistratorEvent) => v
         const done = kind === "register" ? "registered" : "deregistered";
         const text = `${done} ${what}`;
         log.info(text, fields);
-        send({ kind: done, at: Date.now(), ...place, text });
+        send({ kind: done, at: Date.now(), ...place, ...(lagMs === undefined ? {} : { lagMs }), text });
         return;
       }
       const reason = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,6 @@
 import { backoff } from "../../../lib/docker/backoff.ts";
 import type { Change, Entry, Registry } from "../registries/registry.ts";
-import { type Desired, planOf, type Step } from "./planOf.ts";
+import { type Desired, type Plan, planOf, type Step } from "./planOf.ts";
 import { WakeUp } from "./wakeUp.ts";
 import { within } from "./within.ts";
 
@@ -10,6 +10,8 @@ export interface ReconcilerOptions {
   onStep?: (step: Step, error?: unknown) => void;
   /** Told once of every entry that a dry run leaves. */
   onSpared?: (entry: Entry) => void;
+  /** Told whenever nothing is left to be written. */
+  onIdle?: () => void;
   /** Everything is listed anew this often, in ms. Default 180,000. */
   resyncMs?: number;
   /** Writes at a time. Default 16. */
@@ -36,9 +38,13 @@ export interface RegistryStatus {
   lastError?: string;
   /** ms since the epoch. */
   lastErrorAt?: number;
+  /** Since the start: writes that had their effect, those that failed, and how many of all were further tries. */
+  writes: number;
+  failures: number;
+  retries: number;
 }
 
-type Told = "onStep" | "onSpared";
+type Told = "onStep" | "onSpared" | "onIdle";
 
 interface Failure {
   attempts: number;
@@ -71,6 +77,7 @@ export class Reconciler {
   #heartbeatAt = Number.POSITIVE_INFINITY;
   readonly #beating = new Set<string>();
   #lastError: { text: string; at: number } | undefined;
+  readonly #counts = { writes: 0, failures: 0, retries: 0 };
   #waiters: (() => void)[] = [];
 
   constructor(options: ReconcilerOptions) {
@@ -112,8 +119,19 @@ export class Reconciler {
       synced: this.#actual !== undefined,
       registered,
       failing: this.#failures.size,
+      ...this.#counts,
       ...(this.#lastError ? { lastError: this.#lastError.text, lastErrorAt: this.#lastError.at } : {}),
     };
+  }
+
+  /** What is left to be written, as far as the registry is known; undefined: it was not read yet. */
+  plan(): Plan | undefined {
+    return this.#desired && this.#actual && planOf(this.#desired, this.#actual);
+  }
+
+  /** Why the last try to write this entry failed; undefined: it did not. */
+  failureOf(key: string): string | undefined {
+    return this.#failures.get(key)?.reason;
   }
 
   /** Resolves when nothing is left to write, or after `ms`. True: the registry is as desired. */
@@ -178,6 +196,7 @@ export class Reconciler {
     const { steps, refused, spared } = planOf(this.#desired, this.#actual);
     this.#refused = refused;
     this.#tellSpared(spared);
+    if (steps.length === 0) this.#options.onIdle?.();
     // It is away: a list finds out when it is back.
     if (this.#listAttempts > 0) return Number.POSITIVE_INFINITY;
     const now = Date.now();
@@ -200,8 +219,10 @@ export class Reconciler {
     this.#inFlight.add(entry.key);
     this.#touched?.add(entry.key);
     const round = this.#round.signal;
+    if (this.#failures.has(entry.key)) this.#counts.retries++;
     try {
       await within(callTimeoutMs, round, (inner) => registry[step.kind](entry, inner));
+      this.#counts.writes++;
       if (step.kind === "register") this.#actual?.set(entry.key, entry);
       else this.#actual?.delete(entry.key);
       this.#failures.delete(entry.key);
@@ -216,6 +237,7 @@ export class Reconciler {
   }
 
   #failed(step: Step, error: unknown): void {
+    this.#counts.failures++;
     const { key } = step.entry;
     const attempts = this.#failures.get(key)?.attempts ?? 0;
     const reason = textOf(error);

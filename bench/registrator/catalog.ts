@@ -1,0 +1,66 @@
+/** An entry of a Consul agent that a registrator wrote: HOST:CONTAINER:PORT. */
+export interface CatalogEntry {
+  id: string;
+  container: string;
+}
+
+export async function entries(consulUrl: string): Promise<CatalogEntry[]> {
+  const answer = await fetch(`${consulUrl}/v1/agent/services`, { signal: AbortSignal.timeout(5000) });
+  if (!answer.ok) throw new Error(`Consul: ${answer.status}`);
+  return Object.keys((await answer.json()) as object).map((id) => ({ id, container: id.split(":")[1] ?? "" }));
+}
+
+/** Takes out all that is there. */
+export async function wipe(consulUrl: string): Promise<void> {
+  for (const { id } of await entries(consulUrl)) {
+    await fetch(`${consulUrl}/v1/agent/service/deregister/${encodeURIComponent(id)}`, { method: "PUT" });
+  }
+}
+
+/** Follows a service of the catalog by blocking queries: tells when (ms since the epoch) each container was first seen there. */
+export function followCatalog(consulUrl: string, service: string, signal: AbortSignal): Map<string, number> {
+  const seen = new Map<string, number>();
+  const follow = async () => {
+    for (let index = "1"; !signal.aborted; ) {
+      try {
+        const answer = await fetch(`${consulUrl}/v1/catalog/service/${service}?index=${index}&wait=60s`, { signal });
+        const at = performance.timeOrigin + performance.now();
+        for (const { ServiceID } of (await answer.json()) as { ServiceID: string }[]) {
+          const container = ServiceID.split(":")[1] ?? "";
+          if (!seen.has(container)) seen.set(container, at);
+        }
+        index = answer.headers.get("x-consul-index") ?? "1";
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+  };
+  void follow();
+  return seen;
+}
+
+/** Counts what passes: a Consul that says how often it is written to. */
+export function countingProxy(consulUrl: string): { uri: string; writes: () => number; stop: () => void } {
+  let writes = 0;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 255,
+    async fetch(request) {
+      if (request.method !== "GET") writes++;
+      const { pathname, search } = new URL(request.url);
+      const body = request.method === "GET" ? null : await request.arrayBuffer();
+      const answer = await fetch(`${consulUrl}${pathname}${search}`, {
+        method: request.method,
+        body,
+        headers: { "content-type": request.headers.get("content-type") ?? "application/json" },
+        signal: request.signal,
+      });
+      const headers = new Headers(answer.headers);
+      headers.delete("content-encoding");
+      headers.delete("content-length");
+      return new Response(await answer.arrayBuffer(), { status: answer.status, headers });
+    },
+  });
+  return { uri: `consul://127.0.0.1:${server.port}`, writes: () => writes, stop: () => void server.stop(true) };
+}
