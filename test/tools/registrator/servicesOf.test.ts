@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Container } from "../../../lib/docker/containers.ts";
 import { discoveryEntry, discoveryName } from "../../../tools/registrator/registries/discovery/discoveryEntry.ts";
 import { EntryRefused } from "../../../tools/registrator/registries/registry.ts";
+import { parseFilter } from "../../../tools/registrator/services/filter.ts";
 import type { ServicesOptions } from "../../../tools/registrator/services/service.ts";
 import { servicesOf } from "../../../tools/registrator/services/servicesOf.ts";
 import { joinTags, splitTags } from "../../../tools/registrator/services/tags.ts";
@@ -215,6 +216,179 @@ describe("servicesOf, by default", () => {
       internal,
     );
     expect(services[0]?.attrs).toEqual({ region: "a", x: "2" });
+  });
+});
+
+describe("what the original had not", () => {
+  const dual = { networkMode: "net", networks: [network("net", "10.2.0.1", "fd00::1"), network("z", "10.3.0.1")] };
+  test.each<[string, Partial<Container>, ServicesOptions, string[], string[]]>([
+    [
+      "several names on one port",
+      { env: ["SERVICE_NAME=web,api\\,v1"] },
+      internal,
+      ["host:web-1:80:api,v1 api,v1 172.17.0.2:80 tcp", "host:web-1:80 web 172.17.0.2:80 tcp"],
+      [],
+    ],
+    [
+      "all bindings of a port",
+      published(["80/tcp", "8000"], ["80/tcp", "8001"], ["80/tcp", "8000", "::"]),
+      options,
+      ["host:web-1:80:8001 web 10.0.0.9:8001 tcp", "host:web-1:80 web 10.0.0.9:8000 tcp"],
+      [],
+    ],
+    [
+      "or the first",
+      published(["80/tcp", "8000"], ["80/tcp", "8001"]),
+      { ...options, bindings: "first" },
+      ["host:web-1:80 web 10.0.0.9:8000 tcp"],
+      [],
+    ],
+    [
+      "a range's keys, a protocol's keys: the narrower wins",
+      {
+        exposedPorts: ["52/udp", "53/tcp", "53/udp", "61/tcp"],
+        ports: [],
+        env: ["SERVICE_53_udp_NAME=dns", "SERVICE_50-60_NAME=range", "SERVICE_53_NAME=tcp", "SERVICE_60-50_NAME=none"],
+      },
+      internal,
+      [
+        "host:web-1:52:udp range 172.17.0.2:52 udp udp",
+        "host:web-1:53:udp dns 172.17.0.2:53 udp udp",
+        "host:web-1:53 tcp 172.17.0.2:53 tcp",
+        "host:web-1:61 web-61 172.17.0.2:61 tcp",
+      ],
+      [],
+    ],
+    [
+      "SERVICE_IP and SERVICE_PORT",
+      { env: ["SERVICE_IP=192.0.2.1", "SERVICE_PORT=99"] },
+      options,
+      ["host:web-1:80 web 192.0.2.1:99 tcp"],
+      [],
+    ],
+    ["SERVICE_IP is none", { env: ["SERVICE_IP=x"] }, internal, [], ['80/tcp: SERVICE_IP gives no IP address: "x"']],
+    ["SERVICE_PORT is none", { env: ["SERVICE_PORT=0"] }, internal, [], ["80/tcp: SERVICE_PORT is not a port number"]],
+    ["SERVICE_INTERNAL", { env: ["SERVICE_INTERNAL=true"] }, options, ["host:web-1:80 web 172.17.0.2:80 tcp"], []],
+    [
+      "a network by subnet",
+      dual,
+      { ...internal, network: "x, 10.3.0.0/16" },
+      ["host:web-1:80 web 10.3.0.1:80 tcp"],
+      [],
+    ],
+    ["by IPv6 subnet", dual, { ...internal, network: "fd00::/8" }, ["host:web-1:80 web 10.2.0.1:80 tcp"], []],
+    [
+      "by the container's label",
+      { ...dual, labels: { "net.of": "z" } },
+      { ...internal, network: "label:net.of" },
+      ["host:web-1:80 web 10.3.0.1:80 tcp"],
+      [],
+    ],
+    ["SERVICE_NETWORK", { ...dual, env: ["SERVICE_NETWORK=z"] }, internal, ["host:web-1:80 web 10.3.0.1:80 tcp"], []],
+    ["IPv6 first", dual, { ...internal, family: "ipv6" }, ["host:web-1:80 web fd00::1:80 tcp"], []],
+    [
+      "Swarm's own network comes last",
+      { networkMode: "default", networks: [network("ingress", "10.0.0.3"), network("mesh", "10.0.1.3")] },
+      internal,
+      ["host:web-1:80 web 10.0.1.3:80 tcp"],
+      [],
+    ],
+    [
+      "no ports, but SERVICE_PORT",
+      { exposedPorts: [], ports: [], env: ["SERVICE_PORT=9000", "SERVICE_PROTO=udp"] },
+      internal,
+      ["host:web-1:9000:udp web 172.17.0.2:9000 udp udp"],
+      [],
+    ],
+    [
+      "no ports, by wish",
+      { exposedPorts: [], ports: [], env: ["SERVICE_PORTLESS=true"] },
+      internal,
+      ["host:web-1 web 172.17.0.2:0 tcp"],
+      [],
+    ],
+    [
+      "opt-in",
+      { exposedPorts: ["80/tcp", "81/tcp"], ports: [], labels: { SERVICE_81_REGISTER: "true" } },
+      { ...internal, optIn: true },
+      ["host:web-1:81 web-81 172.17.0.2:81 tcp"],
+      ["80/tcp: no SERVICE_REGISTER=true, and -opt-in asks for it"],
+    ],
+    ["opt-out", { env: ["SERVICE_REGISTER=no"] }, internal, [], ["80/tcp: SERVICE_REGISTER is no"]],
+    ["a filter", {}, { ...internal, filter: parseFilter('name == "x"') }, [], [': -filter leaves it out: name == "x"']],
+    [
+      "ill, and -unhealthy remove",
+      { state: { ...container().state, health: "unhealthy" } },
+      { ...internal, unhealthy: "remove" },
+      [],
+      [": its health check says unhealthy, and -unhealthy remove"],
+    ],
+    [
+      "told to end, and -stopping remove",
+      { stopping: { signal: 2, at: 1 } },
+      { ...internal, stopping: "remove" },
+      [],
+      [": it was told to end by signal 2, and -stopping remove"],
+    ],
+  ])("%s", (_, changes, given, services, ignored) => {
+    expect(brief(container(changes), given)).toEqual([services, ignored]);
+  });
+
+  const first = (changes: Partial<Container>, given: ServicesOptions) =>
+    servicesOf(container(changes), given).services[0];
+
+  test("tagged addresses", () => {
+    expect(first({}, internal)?.addresses).toBeUndefined();
+    const [v4, v6] = [
+      { ip: "10.2.0.1", port: 80 },
+      { ip: "fd00::1", port: 80 },
+    ];
+    expect(first(dual, internal)?.addresses).toEqual({ lan: v4, lan_ipv4: v4, lan_ipv6: v6 });
+    const bound = published(["80/tcp", "8000"], ["80/tcp", "8001", "::"]);
+    expect(first(bound, { ...options, hostIp6: "fd00::9", wanIp: "203.0.113.1" })?.addresses).toEqual({
+      lan: { ip: "10.0.0.9", port: 8000 },
+      lan_ipv4: { ip: "10.0.0.9", port: 8000 },
+      lan_ipv6: { ip: "fd00::9", port: 8001 },
+      wan: { ip: "203.0.113.1", port: 8000 },
+      wan_ipv4: { ip: "203.0.113.1", port: 8000 },
+    });
+    expect(first({ env: ["SERVICE_IPV6=fd00::7"] }, internal)?.addresses?.lan_ipv6).toEqual({
+      ip: "fd00::7",
+      port: 80,
+    });
+  });
+
+  test("health", () => {
+    const { state } = container();
+    const of = (changes: Partial<Container>, given: Partial<ServicesOptions> = {}) =>
+      first(changes, { ...internal, ...given })?.health;
+    expect(of({})).toBeUndefined();
+    expect(of({ state: { ...state, health: "healthy", healthOutput: "ok" } })).toEqual({
+      state: "passing",
+      output: "ok",
+    });
+    expect(of({ state: { ...state, health: "starting" } })?.state).toBe("warning");
+    expect(of({ state: { ...state, health: "unhealthy", healthOutput: "no" } })).toEqual({
+      state: "critical",
+      output: "no",
+    });
+    expect(of({ state: { ...state, paused: true, health: "healthy" } })).toEqual({
+      state: "maintenance",
+      output: "it is paused",
+      checked: "passing",
+    });
+    expect(of({ state: { ...state, paused: true } }, { paused: "keep" })).toBeUndefined();
+    expect(of({ stopping: { signal: 15, at: 1 } })?.state).toBe("draining");
+  });
+
+  test("who asks for too much gets a part, quickly", () => {
+    const ports = Array.from({ length: 60_000 }, (_, i) => `${i + 1}/tcp`);
+    const env = [...Array.from({ length: 2000 }, (_, i) => `SERVICE_K${i}=${"v".repeat(100)}`), "SERVICE_TAGS=a,b"];
+    const began = performance.now();
+    const { services, ignored } = servicesOf(container({ exposedPorts: ports, ports: [], env }), internal);
+    expect(services.length).toBeLessThan(100);
+    expect(ignored[0]?.why).toMatch(/^it asks for too much: \d+ of its 60000 ports are left out$/);
+    expect(performance.now() - began).toBeLessThan(5000);
   });
 });
 

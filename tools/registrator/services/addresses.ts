@@ -21,7 +21,7 @@ export interface AddressQuestion {
   binding: Binding | undefined;
   internal: boolean;
   /** SERVICE_IP, SERVICE_IPV6, SERVICE_PORT, SERVICE_NETWORK, SERVICE_WAN_IP. */
-  given: ReadonlyMap<string, string>;
+  given: Pick<ReadonlyMap<string, string>, "get">;
   options: ServicesOptions;
 }
 

@@ -1,4 +1,5 @@
 import type { Container } from "../../../lib/docker/containers.ts";
+import { lettersOf, maxLetters, maxServices } from "./limits.ts";
 import { compatMetadata } from "./metadata.ts";
 import { type InspectedContainer, type Lookup, labelAddress, portNumber } from "./ports.ts";
 import type { IgnoredPort, Service, ServicesOptions } from "./service.ts";
@@ -12,9 +13,6 @@ interface Candidate {
   hostPort: string;
   hostIp: string;
 }
-
-/** What may be asked for at most, as without `-compat`. */
-const maxServices = 4096;
 
 /** The original's services of a container, its bugs included. */
 export function compatServicesOf(
@@ -31,7 +29,13 @@ export function compatServicesOf(
     return !isOut;
   });
   const services: Service[] = [];
-  for (const port of ports.slice(0, maxServices)) {
+  let letters = 0;
+  for (const [i, port] of ports.entries()) {
+    if (letters > maxLetters || services.length >= maxServices) {
+      const why = `it asks for too much: ${ports.length - i} of its ${ports.length} ports are left out`;
+      ignored.push({ port: "", why });
+      break;
+    }
     const { values, ofPort } = compatMetadata(container.env, container.labels, port.exposedPort);
     const name = values.get("name") ?? "";
     const why = values.get("ignore")
@@ -45,7 +49,7 @@ export function compatServicesOf(
     }
     const full = name || imageName(container.image);
     const isUdp = port.proto === "udp";
-    services.push({
+    const service: Service = {
       id: values.get("id") || defaultId(container, port, options, isUdp),
       name: ports.length > 1 && !ofPort.has("name") ? `${full}-${port.exposedPort}` : full,
       ip: addressOf(container, port, options, lookup),
@@ -57,9 +61,10 @@ export function compatServicesOf(
       exposedPort: port.exposedPort,
       ...(portNumber(port.hostPort) > 0 ? { hostPort: portNumber(port.hostPort) } : {}),
       containerHostname: container.hostname,
-    });
+    };
+    services.push(service);
+    letters += lettersOf(service);
   }
-  if (ports.length > maxServices) ignored.push({ port: "", why: `it asks for more than ${maxServices} services` });
   return { services: services.sort(byId), ignored };
 }
 

@@ -1,17 +1,14 @@
-/** What a container says of one port by SERVICE_* in its environment and labels. */
+/** What a container says of one port by SERVICE_* in its environment and labels; keys are in lower case. */
 export interface Metadata {
-  /** Lower-cased keys. */
-  values: ReadonlyMap<string, string>;
-  /** Keys that were given for this port (SERVICE_80_NAME). */
-  ofPort: ReadonlySet<string>;
+  get(key: string): string | undefined;
+  /** Whether it was given for this port (SERVICE_80_NAME). */
+  isOfPort(key: string): boolean;
+  /** All of it: as large as the container made it. */
+  all(): ReadonlyMap<string, string>;
 }
 
-/** What a container says of all its ports. */
-export interface ContainerMetadata {
-  /** Lower-cased keys that are for no port. */
-  all: ReadonlyMap<string, string>;
-  of(port: string, proto: string): Metadata;
-}
+/** What a container says of its ports. Asking about a port costs nothing that the container can make large, but `all`. */
+export type ContainerMetadata = (port: string, proto: string) => Metadata;
 
 interface Given {
   key: string;
@@ -27,14 +24,14 @@ interface Range {
 
 const prefix = "SERVICE_";
 /** Each port looks at all of them. */
-const maxRanges = 256;
+const maxRanges = 64;
 
 /**
  * Labels come after the environment and win; SERVICE_53_udp_NAME wins over SERVICE_53_NAME, that over a range's
  * (SERVICE_50-60_udp_NAME, then SERVICE_50-60_NAME; both ends belong to it), that over SERVICE_NAME.
  *
  * @example
- * containerMetadata(["SERVICE_80_NAME=web", "SERVICE_TAGS=a"], {}).of("80", "tcp").values; // Map { "tags" => "a", "name" => "web" }
+ * containerMetadata(["SERVICE_80_NAME=web", "SERVICE_TAGS=a"], {})("80", "tcp").get("name"); // "web"
  */
 export function containerMetadata(env: readonly string[], labels: Readonly<Record<string, string>>): ContainerMetadata {
   const all = new Map<string, string>();
@@ -58,23 +55,20 @@ export function containerMetadata(env: readonly string[], labels: Readonly<Recor
       ranges.push({ from: Number(from), to: Number(to), given });
     }
   }
-  return {
-    all,
-    of(port, proto) {
-      const values = new Map(all);
-      const ofPort = new Set<string>();
-      const apply = (given: readonly Given[]) => {
-        const general = given.filter((each) => each.proto === undefined);
-        for (const { key, value } of [...general, ...given.filter((each) => each.proto === proto)]) {
-          values.set(key, value);
-          ofPort.add(key);
-        }
-      };
-      const number = /^\d{1,5}$/.test(port) ? Number(port) : -1;
-      apply(ranges.filter(({ from, to }) => from <= number && number <= to).map(({ given }) => given));
-      apply(ports.get(port) ?? []);
-      return { values, ofPort };
-    },
+  return (port, proto) => {
+    const own = new Map<string, string>();
+    const apply = (given: readonly Given[]) => {
+      for (const { key, value, proto: only } of given) if (only === undefined) own.set(key, value);
+      for (const { key, value, proto: only } of given) if (only === proto) own.set(key, value);
+    };
+    const number = /^\d{1,5}$/.test(port) ? Number(port) : -1;
+    apply(ranges.filter(({ from, to }) => from <= number && number <= to).map(({ given }) => given));
+    apply(ports.get(port) ?? []);
+    return {
+      get: (key) => own.get(key) ?? all.get(key),
+      isOfPort: (key) => own.has(key),
+      all: () => new Map([...all, ...own]),
+    };
   };
 }
 
@@ -83,7 +77,7 @@ export function compatMetadata(
   env: readonly string[],
   labels: Readonly<Record<string, string>>,
   port: string,
-): Metadata {
+): { values: ReadonlyMap<string, string>; ofPort: ReadonlySet<string> } {
   const values = new Map<string, string>();
   const ofPort = new Set<string>();
   for (const [key, value] of pairsOf(env, labels)) {

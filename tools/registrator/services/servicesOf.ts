@@ -1,6 +1,7 @@
 import type { Container } from "../../../lib/docker/containers.ts";
 import { addressOf } from "./addresses.ts";
 import { compatServicesOf } from "./compatServicesOf.ts";
+import { lettersOf, maxLetters, maxServices } from "./limits.ts";
 import { containerMetadata, type Metadata } from "./metadata.ts";
 import {
   type Binding,
@@ -21,9 +22,6 @@ export interface ServicesAnswer {
   ignored: IgnoredPort[];
 }
 
-/** What a container may ask for: more is left out, with the reason. */
-const maxServices = 4096;
-const maxLetters = 4 << 20;
 const maxNames = 32;
 
 /** SERVICE_* that are no attributes: they say how, not what. */
@@ -58,15 +56,17 @@ export function servicesOf(
   const ignored: IgnoredPort[] = [];
   const ports: Offer[] = [];
   for (const port of portsOf(container)) {
-    const given = metadata.of(port.exposedPort, port.proto);
-    const internal = isTrue(given.values.get("internal")) ?? options.internal ?? false;
+    const given = metadata(port.exposedPort, port.proto);
+    const internal = isTrue(given.get("internal")) ?? options.internal ?? false;
     const all = bindingsOf(port, place, bindings);
     const why = leftOut(port, internal, all, given);
     if (why) ignored.push({ port: port.key, why });
     else ports.push({ port, given, internal, bindings: all });
   }
+  // With several ports a SERVICE_PORT for all of them can only be a mistake.
+  if (ports.length > 1) for (const offer of ports) offer.given = withoutSharedPort(offer.given);
   if (ports.length === 0 && ignored.length === 0) {
-    const offer = withoutPorts(metadata.of("", ""), options);
+    const offer = withoutPorts(metadata("", ""), options);
     if (!offer) return none("no exposed or published ports");
     ports.push(offer);
   }
@@ -108,18 +108,15 @@ interface About {
 function servicesOfPort(about: About, offer: Offer): ServicesAnswer {
   const { container, place, options, health, isGroup } = about;
   const { port, internal } = offer;
-  const { values, ofPort } = offer.given;
-  const why = unwanted(values, options);
+  const { given } = offer;
+  const why = unwanted(given, options);
   if (why) return { services: [], ignored: [{ port: port.key, why }] };
 
-  const names = splitTags(values.get("name") ?? "").slice(0, maxNames);
+  const names = splitTags(given.get("name") ?? "").slice(0, maxNames);
   const suffixed = port.proto !== "tcp";
-  const tags = combineTags([values.get("tags") ?? "", options.forceTags ?? "", suffixed ? port.proto : ""], false);
-  const attrs = Object.fromEntries([...values].filter(([key]) => !ownKeys.has(key)));
-  // With several ports a port for all of them can only be a mistake.
-  const given = isGroup && !ofPort.has("port") ? new Map([...values].filter(([key]) => key !== "port")) : values;
+  let said: Pick<Service, "tags" | "attrs"> | undefined;
   const bindings: (Binding | undefined)[] = [...offer.bindings];
-  if (bindings.length === 0 || internal || given.has("port") || options.bindings === "first") bindings.splice(1);
+  if (bindings.length === 0 || internal || given.get("port") || options.bindings === "first") bindings.splice(1);
   if (bindings.length === 0) bindings.push(undefined);
 
   const answer: ServicesAnswer = { services: [], ignored: [] };
@@ -133,17 +130,20 @@ function servicesOfPort(about: About, offer: Offer): ServicesAnswer {
     // A binding of each of the host's addresses is one and the same behind -ip.
     const reached = `${at.ip} ${at.port}`;
     if (seen.has(reached)) continue;
+    said ??= {
+      tags: combineTags([given.get("tags") ?? "", options.forceTags ?? "", suffixed ? port.proto : ""], false),
+      attrs: Object.fromEntries([...given.all()].filter(([key]) => !ownKeys.has(key))),
+    };
     const further = seen.size > 0 ? `:${binding?.host.hostPort ?? ""}` : "";
     seen.add(reached);
     for (const [i, name] of (names.length > 0 ? names : [imageName(container)]).entries()) {
       answer.services.push({
-        id: `${values.get("id") || defaultId(container, port, options, suffixed)}${further}${i > 0 ? `:${name}` : ""}`,
-        name: isGroup && !ofPort.has("name") ? `${name}-${port.exposedPort}` : name,
+        id: `${given.get("id") || defaultId(container, port, options, suffixed)}${further}${i > 0 ? `:${name}` : ""}`,
+        name: isGroup && !given.isOfPort("name") ? `${name}-${port.exposedPort}` : name,
         ip: at.ip,
         port: at.port,
         proto: port.proto,
-        tags,
-        attrs,
+        ...said,
         ttl: options.ttl ?? 0,
         exposedPort: port.exposedPort,
         ...(portNumber(binding?.host.hostPort ?? "") > 0 ? { hostPort: portNumber(binding?.host.hostPort ?? "") } : {}),
@@ -156,28 +156,32 @@ function servicesOfPort(about: About, offer: Offer): ServicesAnswer {
   return answer;
 }
 
-function unwanted(values: Metadata["values"], options: ServicesOptions): string | undefined {
-  const ignore = values.get("ignore") ?? "";
+function withoutSharedPort(given: Metadata): Metadata {
+  return given.isOfPort("port") ? given : { ...given, get: (key) => (key === "port" ? undefined : given.get(key)) };
+}
+
+function unwanted(given: Metadata, options: ServicesOptions): string | undefined {
+  const ignore = given.get("ignore") ?? "";
   if (ignore !== "" && isTrue(ignore) !== false) return "SERVICE_IGNORE is set";
-  const register = values.get("register");
+  const register = given.get("register");
   if (isTrue(register) === false) return `SERVICE_REGISTER is ${register}`;
   if (options.optIn && !isTrue(register)) return "no SERVICE_REGISTER=true, and -opt-in asks for it";
-  if (options.explicit && !values.get("name")) return "no SERVICE_NAME, and -explicit asks for one";
+  if (options.explicit && !given.get("name")) return "no SERVICE_NAME, and -explicit asks for one";
   return undefined;
 }
 
 /** SERVICE_PORT makes a port where Docker knows none; SERVICE_PORTLESS or -portless does without. */
 function withoutPorts(given: Metadata, options: ServicesOptions): Offer | undefined {
-  const number = given.values.get("port") ?? "";
-  const asked = isTrue(given.values.get("portless")) ?? options.portless ?? false;
+  const number = given.get("port") ?? "";
+  const asked = isTrue(given.get("portless")) ?? options.portless ?? false;
   if (portNumber(number) === 0 && !asked) return undefined;
-  const said = (given.values.get("proto") ?? "").toLowerCase();
+  const said = (given.get("proto") ?? "").toLowerCase();
   const proto = said === "udp" || said === "sctp" ? said : "tcp";
   const exposedPort = portNumber(number) === 0 ? "" : number;
   return {
     port: { key: exposedPort && `${exposedPort}/${proto}`, exposedPort, proto },
     given,
-    internal: isTrue(given.values.get("internal")) ?? options.internal ?? false,
+    internal: isTrue(given.get("internal")) ?? options.internal ?? false,
     bindings: [],
   };
 }
@@ -186,10 +190,10 @@ function leftOut(
   port: ContainerPort,
   internal: boolean,
   bindings: readonly Binding[],
-  { values }: Metadata,
+  given: Metadata,
 ): string | undefined {
   if (portNumber(port.exposedPort) === 0) return "not a port number";
-  const number = values.get("port");
+  const number = given.get("port");
   if (number) return portNumber(number) === 0 ? "SERVICE_PORT is not a port number" : undefined;
   if (internal) return undefined;
   if (bindings.length === 0) return "not published on the host";
@@ -233,13 +237,6 @@ function separateIds(services: Service[]): void {
     for (let i = 2; taken.has(service.id) && i < maxServices; i++) service.id = `${service.id}:${i}`;
     taken.add(service.id);
   }
-}
-
-function lettersOf({ id, name, tags, attrs, health }: Service): number {
-  let letters = id.length + name.length + (health?.output.length ?? 0) + 64;
-  for (const tag of tags) letters += tag.length + 16;
-  for (const [key, value] of Object.entries(attrs)) letters += key.length + value.length + 16;
-  return letters;
 }
 
 /** undefined: neither. */
