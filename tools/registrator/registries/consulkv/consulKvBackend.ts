@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ConsulClient } from "../../../../lib/store/consul/consulClient.ts";
+import { ConsulError } from "../../../../lib/store/consul/consulError.ts";
 import { type KeyBackend, type KeyChange, KeyConflict, type Pair } from "../stamped/keyBackend.ts";
 import { merged } from "../stamped/merged.ts";
 
@@ -22,7 +23,8 @@ export function consulKvBackend({ client, prefixes }: ConsulKvOptions): KeyBacke
   async function transact(operations: Record<string, unknown>[], key: string) {
     const body = JSON.stringify(operations.map((KV) => ({ KV })));
     const { status, text } = await client.call("PUT", "/v1/txn", body, false);
-    if (status === 409) throw new KeyConflict(key);
+    if (status === 409 && /index is stale/.test(text)) throw new KeyConflict(key);
+    if (status !== 200) throw new ConsulError(client.endpoint, status, text);
     return done.parse(JSON.parse(text)).Results ?? [];
   }
 
