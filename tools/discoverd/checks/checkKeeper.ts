@@ -69,7 +69,7 @@ export class CheckKeeper {
     if (!allowScripts && checks.some(isScript)) {
       throw new DiscoveryError("validation_error", "discoverd: this daemon runs no commands (serve --script-checks)");
     }
-    const shown = engine.instances(service)?.find((each) => each.id === id);
+    const shown = this.#shown(service, id);
     if (!engine.instances(service))
       throw new DiscoveryError("object_not_found", `discoverd: service "${service}" not found`);
     if (!shown && !given)
@@ -101,7 +101,7 @@ export class CheckKeeper {
     );
     if (!ok) throw new DiscoveryError("object_not_found", `discoverd: service "${service}" not found`);
     const deadline = AbortSignal.timeout(5000);
-    while (engine.status().rev < rev && !deadline.aborted && !this.#shows(service, id)) {
+    while (engine.status().rev < rev && !deadline.aborted && !this.#shown(service, id)) {
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }
@@ -139,8 +139,21 @@ export class CheckKeeper {
     }
   }
 
-  #shows(service: string, id: string): boolean {
-    return this.#options.engine.instances(service)?.some((each) => each.id === id) ?? false;
+  #shown(service: string, id: string): Instance | undefined {
+    return this.#options.engine.instances(service)?.find((each) => each.id === id);
+  }
+
+  /** The same for many, by one pass over each service: good until the registry changes. */
+  #lookup(): (service: string, id: string) => Instance | undefined {
+    const services = new Map<string, Map<string, Instance>>();
+    return (service, id) => {
+      let ids = services.get(service);
+      if (!ids) {
+        ids = new Map(this.#options.engine.instances(service)?.map((each) => [each.id, each]));
+        services.set(service, ids);
+      }
+      return ids.get(id);
+    };
   }
 
   async #write<T>(work: () => Promise<T>): Promise<T> {
@@ -175,7 +188,7 @@ export class CheckKeeper {
         const timer = setTimeout(resolve, lookMs);
         this.#wake = () => {
           clearTimeout(timer);
-          setTimeout(resolve, 5); // what comes together is looked at together
+          setTimeout(resolve, 20); // what comes together is looked at together
         };
         signal.addEventListener("abort", this.#wake, { once: true });
       });
@@ -188,11 +201,13 @@ export class CheckKeeper {
   async #reconcileAll(): Promise<void> {
     this.#reconcile();
     const { engine, allowScripts, log } = this.#options;
+    const lookup = this.#lookup();
     const alive = new Set(engine.daemons().map(({ daemon }) => daemon));
     for (const [key, known] of [...this.#records]) {
       const { record } = known;
       try {
-        if (record.owner === this.#me) await this.#forgetIfGone(key, known);
+        if (record.owner === this.#me)
+          await this.#forgetIfGone(key, known, lookup(record.service, record.instance.id) !== undefined);
         else if (!alive.has(record.owner) && (allowScripts || !record.checks.some(isScript)))
           await this.#claim(key, known);
       } catch (error) {
@@ -204,7 +219,7 @@ export class CheckKeeper {
   }
 
   #reconcile(): void {
-    const { engine } = this.#options;
+    const lookup = this.#lookup();
     for (const [key, running] of this.#running) {
       const known = this.#records.get(key);
       if (known?.record.owner === this.#me && known.modRev === running.modRev) continue;
@@ -214,8 +229,7 @@ export class CheckKeeper {
     for (const [key, { record, modRev }] of this.#records) {
       if (record.owner !== this.#me || this.#running.has(key)) continue;
       const { service, instance, checks } = record;
-      const shown = engine.instances(service)?.find(({ id }) => id === instance.id);
-      const checked = new CheckedInstance(service, instance, checks, shown, this.#checked);
+      const checked = new CheckedInstance(service, instance, checks, lookup(service, instance.id), this.#checked);
       this.#running.set(key, { modRev, instance: checked });
     }
   }
@@ -229,9 +243,9 @@ export class CheckKeeper {
     if (ok) this.#options.log.warn("checks taken over", { service: record.service, addr: record.instance.addr });
   }
 
-  async #forgetIfGone(key: string, known: Known): Promise<void> {
+  async #forgetIfGone(key: string, known: Known, isThere: boolean): Promise<void> {
     const { record, modRev } = known;
-    if (this.#shows(record.service, record.instance.id)) {
+    if (isThere) {
       delete known.goneSince;
       return;
     }

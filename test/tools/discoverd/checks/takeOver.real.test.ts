@@ -39,7 +39,9 @@ test("kill -9 of the daemon that runs the checks: nobody goes down, and another 
   const [owner, other] = [await serve(dir), await serve(dir)];
   const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
   const servers = ports.map((port) => Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }));
-  undo.push(() => servers.forEach((server) => server.stop(true)));
+  undo.push(() => {
+    for (const server of servers) server.stop(true);
+  });
   await owner.client.addService("web");
   for (const port of ports) {
     await owner.client.setChecks("web", instanceAt(`127.0.0.1:${port}`), [
