@@ -2,7 +2,7 @@
  * registrator: watches Docker; every container that comes up or goes down is in the registry, or out of it.
  * `registrator REGISTRY` is the daemon, with the original's flags in Go's syntax; `explain` and `plan` write nothing.
  */
-import { choice, file, flag, integer, runTool, text, verb } from "../lib/cli/index.ts";
+import { choice, duration, file, flag, integer, listenAddress, runTool, text, verb } from "../lib/cli/index.ts";
 import { cleanupFlag } from "./registrator/commands/cleanupFlag.ts";
 import { flagsFirst } from "./registrator/commands/flagsFirst.ts";
 
@@ -113,7 +113,12 @@ const run = verb({
       "in two registries, in one of them at the containers' own addresses",
     ],
   ],
-  options: daemon,
+  options: {
+    ...daemon,
+    listen: listenAddress({ description: "serve the API here; 127.0.0.1:1113 is usual. Default: not" }),
+    tokenFile: file({ description: "the API's clients must show the token in this file" }),
+    insecure: flag({ description: "serve the API beyond loopback without a token" }),
+  },
   args: { uri },
   json: false,
   goFlags: true,
@@ -153,10 +158,30 @@ const plan = verb({
   run: async (context, values) => (await import("./registrator/commands/plan.ts")).plan(context, values, model),
 });
 
+const sync = verb({
+  name: "sync",
+  summary: "make the registry equal to this host's containers, once",
+  description: "Prints what was written. With a registry where entries live by a session or TTL, they end with it.",
+  examples: [["registrator sync --once -internal consul:", "as the daemon would, and end"]],
+  options: {
+    ...daemon,
+    once: flag({ description: "end when the registry is as Docker is", env: false }),
+    timeout: duration({ description: "give up after this", default: "60s", min: 1 }),
+  },
+  args: { uri },
+  goFlags: true,
+  extraArguments,
+  run: async (context, values) => (await import("./registrator/commands/sync.ts")).sync(context, values, model),
+});
+
 const list = verb({
   name: "list",
   summary: "the registry's entries that a registrator wrote",
   examples: [["registrator list discoverd://127.0.0.1:1111", "service, address, container, owner"]],
+  options: {
+    owner: text({ description: "only those with this stamp", env: false, metavar: "NAME" }),
+    registry: daemon.registry,
+  },
   args: { uri },
   goFlags: true,
   extraArguments,
@@ -167,7 +192,7 @@ await runTool(
   {
     name: "registrator",
     summary: "every container that comes up or goes down is in the registry, or out of it",
-    verbs: [run, explain, plan, list],
+    verbs: [run, explain, plan, sync, list],
     defaultVerb: "run",
   },
   flagsFirst(explain, cleanupFlag(process.argv.slice(2))),

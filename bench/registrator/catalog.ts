@@ -35,7 +35,7 @@ export function followCatalog(consulUrl: string, service: string, signal: AbortS
       }
     }
   };
-  void follow();
+  follow().catch((error: unknown) => console.error("the catalog is no longer followed", error));
   return seen;
 }
 

@@ -2,11 +2,12 @@ import { type Context, ExitError, type Options } from "../../../lib/cli/index.ts
 import { createContainerWatcher, dockerClientFromEnv } from "../../../lib/docker/index.ts";
 import type { OpenRegistry } from "../registries/openRegistry.ts";
 import { type ExitPolicy, startRegistrator } from "../startRegistrator.ts";
+import { type ApiFlags, daemonApi } from "./daemonApi.ts";
 import { closeAll, openRegistries, type RegistryFlags } from "./openRegistries.ts";
 import { checkFlags } from "./settings.ts";
 
 /** The daemon's own flags, beside those of its registries. */
-export interface RunFlags extends RegistryFlags {
+export interface RunFlags extends RegistryFlags, ApiFlags {
   onExit: ExitPolicy;
 }
 
@@ -20,6 +21,7 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
   const registries = await openRegistries(context, values, own);
   try {
     const docker = dockerClientFromEnv(context.env);
+    const api = await daemonApi(context, values, docker);
     const fields = { docker: docker.endpoint.name, registry: registries.map(({ uri }) => uri).join(" ") };
     log.info(`registrator ${context.version} is starting`, fields);
     if (values.ip) log.info(`forcing the host's address to ${values.ip}`);
@@ -27,17 +29,22 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
       for (const { opened } of registries) await connect(opened, values.retryAttempts, values.retryInterval, context);
     }
     if (signal.aborted) return 0;
-    const containers = createContainerWatcher(docker, { log: log.child("docker") });
+    const containers = createContainerWatcher(api.engine, { log: log.child("docker") });
     const registrator = startRegistrator({
       containers,
       registries: registries.map(({ opened, options }) => ({ registry: opened.registry, options })),
       options: values.owner ? { owner: values.owner } : {},
       log,
     });
-    await aborted(signal);
-    log.info(atExit[values.onExit]);
-    await registrator.close(values.onExit);
-    await containers.close();
+    try {
+      await api.serve(registrator);
+      await aborted(signal);
+      log.info(atExit[values.onExit]);
+      await registrator.close(values.onExit);
+    } finally {
+      await api.stop();
+      await containers.close();
+    }
     return 0;
   } finally {
     await closeAll(registries);
