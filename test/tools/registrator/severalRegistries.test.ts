@@ -108,6 +108,42 @@ describe("several registries in one process", () => {
   });
 });
 
+test("where stamps cannot be: what we wrote is ours, also after a restart, as long as it stands there as we would write it", async () => {
+  class Bare extends FakeRegistry {
+    override async list() {
+      return (await super.list()).map((each) => ({ ...each, owner: "", containerId: "", containerName: "" }));
+    }
+    override entryOf: FakeRegistry["entryOf"] = (service, origin) => {
+      const looks = `${service.name} ${service.ip}:${service.port}`;
+      const { containerId, containerName, owner } = origin;
+      const address = `${service.ip}:${service.port}`;
+      const stamp = { owner, containerId, containerName };
+      return { key: looks, ...stamp, service: service.name, address, fingerprint: looks, looks, payload: undefined };
+    };
+  }
+  const registry = new Bare();
+  for (const run of [1, 2]) {
+    const watcher = new FakeWatcher();
+    const registrator = startRegistrator({
+      containers: watcher,
+      registries: [registry],
+      options: { hostname: "host", internal: true, resyncMs: 10 },
+      log: silentLogger,
+    });
+    const one = container();
+    const two = container({ id: "2".repeat(64), networks: [network("bridge", "172.17.0.3")] });
+    watcher.set([one, two]);
+    expect(await registrator.settled(2000)).toBe(true);
+    const { lists } = registry;
+    while (registry.lists < lists + 3) await new Promise((resolve) => setImmediate(resolve));
+    watcher.set(run === 1 ? [one, two] : [two]);
+    expect(await registrator.settled(2000)).toBe(true);
+    await registrator.close();
+  }
+  expect([...registry.entries.keys()]).toEqual(["web 172.17.0.3:80"]);
+  expect(registry.writes).toBe(3);
+});
+
 describe("planOf: whose is what", () => {
   const entry = (changes: Partial<Entry> = {}): Entry => ({
     key: "web/1",

@@ -26,12 +26,15 @@ export interface Plan {
   refused: Map<string, string>;
   /** What would be deregistered if it were not spared. */
   spared: Entry[];
+  /** Wanted entries that stand there without a stamp and yet as we would write them: they are ours from now on. */
+  taken: Entry[];
 }
 
 /** What has to be written so that the registry holds our part of `desired`; nothing that is not ours is touched. */
 export function planOf(desired: Desired, actual: ReadonlyMap<string, Entry>): Plan {
   const steps: Step[] = [];
   const spared: Entry[] = [];
+  const taken: Entry[] = [];
   const refused = new Map<string, string>();
   for (const [key, entry] of actual) {
     if (desired.entries.has(key) || !isOurs(entry, desired) || desired.keep.has(entry.containerId)) continue;
@@ -44,8 +47,9 @@ export function planOf(desired: Desired, actual: ReadonlyMap<string, Entry>): Pl
       const whose = there.owner === "" ? "an entry without an owner stamp" : `engine ${there.owner}`;
       refused.set(key, `${entry.service} at ${entry.address} is already registered by ${whose}`);
     } else if (there?.fingerprint !== entry.fingerprint) steps.push({ kind: "register", entry });
+    else if (there.owner === "") taken.push(entry);
   }
-  return { steps, refused, spared };
+  return { steps, refused, spared, taken };
 }
 
 function isOurs(entry: Entry, desired: Desired): boolean {

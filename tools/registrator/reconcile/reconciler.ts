@@ -193,8 +193,9 @@ export class Reconciler {
   /** Starts what can be started; returns how long until the next retry is due. */
   #write(signal: AbortSignal): number {
     if (!this.#desired || !this.#actual) return Number.POSITIVE_INFINITY;
-    const { steps, refused, spared } = planOf(this.#desired, this.#actual);
+    const { steps, refused, spared, taken } = planOf(this.#desired, this.#actual);
     this.#refused = refused;
+    for (const entry of taken) this.#actual.set(entry.key, entry);
     this.#tellSpared(spared);
     if (steps.length === 0) this.#options.onIdle?.();
     // It is away: a list finds out when it is back.
@@ -263,6 +264,11 @@ export class Reconciler {
         const known = this.#actual?.get(key);
         if (known) fresh.set(key, known);
         else fresh.delete(key);
+      }
+      for (const [key, entry] of fresh) {
+        const known = entry.owner === "" ? this.#actual?.get(key) : undefined;
+        // Where stamps cannot be (the original's exact body), what we wrote is ours as long as it stays so.
+        if (known && known.owner !== "" && known.fingerprint === entry.fingerprint) fresh.set(key, known);
       }
       this.#actual = fresh;
       if (this.#listAttempts > 0) this.#retryAllNow();
