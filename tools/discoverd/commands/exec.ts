@@ -46,7 +46,7 @@ export async function exec(context: Context, values: ExecValues): Promise<number
     ]);
     return leaving;
   };
-  takeSignals((name, isTerminals) => {
+  const onSignal = (name: NodeJS.Signals, isTerminals: boolean) => {
     const isEnd = name === "SIGTERM" || name === "SIGINT" || name === "SIGQUIT" || name === "SIGHUP";
     const first = isEnd && leaving === undefined;
     const pass = () => {
@@ -54,7 +54,9 @@ export async function exec(context: Context, values: ExecValues): Promise<number
     };
     if (first) void leave().then(pass);
     else pass();
-  });
+  };
+  takeSignals(onSignal);
+  if (context.signal.aborted) onSignal("SIGTERM", false); // it came while we started
   const code = await child.exited;
   await leave();
   await client.close();

@@ -33,6 +33,7 @@ export async function supervise(
     if (child && !isTerminals) child.signal(name);
     wake();
   });
+  if (context.signal.aborted) ending = "SIGTERM"; // it came while we started
   for (let seen = -1; ; ) {
     if (ending) return ending === "SIGINT" ? 130 : ending === "SIGTERM" ? 143 : ending === "SIGHUP" ? 129 : 131;
     const woken = new Promise<"woken">((resolve) => {

@@ -97,6 +97,13 @@ describe("exec", () => {
     expect(await addrs("checked")).toEqual([]);
   }, 30_000);
 
+  test("a daemon that is away keeps nothing from running: the status comes, and soon", async () => {
+    const started = performance.now();
+    const done = await runVerb("http://127.0.0.1:1", ["exec", "-s", "alone:80", "sh", "-c", "echo ran; exit 6"]);
+    expect(done).toMatchObject({ code: 6, stdout: "ran\n" });
+    expect(performance.now() - started).toBeLessThan(6000);
+  }, 20_000);
+
   test("what is wrong is said before anything starts", async () => {
     const wrong = [
       [["-s", "web"], "specify service in name:port format"],
