@@ -1,0 +1,23 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { getPriority } from "node:os";
+
+/**
+ * Where this bench runs with `nice -n -20`, the kernel's group of the process gets the same: servers are in sessions of their own, and
+ * there a nice value counts only among the session's own processes (sched(7), autogroup).
+ */
+export function goFirst(pid: number): void {
+  const nice = getPriority();
+  if (nice >= 0) return;
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(nice));
+  } catch (error) {
+    console.error(`process ${pid} does not go first: ${error}`);
+  }
+}
+
+/** CPU time of a process so far, in ms (of 10). */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
