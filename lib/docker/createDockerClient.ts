@@ -4,10 +4,11 @@ import { createEngineConnection } from "./engineConnection.ts";
 import { type ExecCalls, execCalls } from "./execCalls.ts";
 import { type ImageCalls, imageCalls } from "./imageCalls.ts";
 import { type NetworkCalls, networkCalls } from "./networkCalls.ts";
+import { type SwarmCalls, swarmCalls } from "./swarmCalls.ts";
 import { type SystemCalls, systemCalls } from "./systemCalls.ts";
 
 /** The Engine API, as much of it as the tools need. Every call throws {@link DockerError} alone, and has a time limit. */
-export interface DockerClient extends SystemCalls, ContainerCalls, ExecCalls, ImageCalls, NetworkCalls {
+export interface DockerClient extends SystemCalls, ContainerCalls, ExecCalls, ImageCalls, NetworkCalls, SwarmCalls {
   readonly endpoint: DockerEndpoint;
 }
 
@@ -50,5 +51,6 @@ function clientOf(endpoint: DockerEndpoint): DockerClient {
     ...execCalls(connection),
     ...imageCalls(connection),
     ...networkCalls(connection),
+    ...swarmCalls(connection),
   };
 }

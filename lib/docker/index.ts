@@ -15,3 +15,4 @@ export {
   dockerClientFromEnv,
 } from "./createDockerClient.ts";
 export { DockerError, type DockerErrorCode } from "./dockerError.ts";
+export type { SwarmCalls, SwarmPort, SwarmService } from "./swarmCalls.ts";
