@@ -81,6 +81,12 @@ const daemon = {
     default: "keep",
     aliases: ["shutdown"],
   }),
+  swarm: choice({
+    description:
+      "Swarm's services: tasks where they run with their service's labels and ports, or services at their virtual IPs",
+    choices: ["off", "tasks", "vip"],
+    default: "off",
+  }),
   registry: text({
     description: "a further registry; its query sets flags for it alone: consul://host?internal&tags=a",
     multiple: true,

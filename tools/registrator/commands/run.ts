@@ -2,6 +2,7 @@ import { type Context, ExitError, type Options } from "../../../lib/cli/index.ts
 import { createContainerWatcher, dockerClientFromEnv } from "../../../lib/docker/index.ts";
 import type { OpenRegistry } from "../registries/openRegistry.ts";
 import { type ExitPolicy, startRegistrator } from "../startRegistrator.ts";
+import type { SwarmMode } from "../swarm/swarmContainers.ts";
 import { type ApiFlags, daemonApi } from "./daemonApi.ts";
 import { closeAll, openRegistries, type RegistryFlags } from "./openRegistries.ts";
 import { checkFlags } from "./settings.ts";
@@ -9,6 +10,7 @@ import { checkFlags } from "./settings.ts";
 /** The daemon's own flags, beside those of its registries. */
 export interface RunFlags extends RegistryFlags, ApiFlags {
   onExit: ExitPolicy;
+  swarm: "off" | SwarmMode;
 }
 
 /**
@@ -29,7 +31,12 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
       for (const { opened } of registries) await connect(opened, values.retryAttempts, values.retryInterval, context);
     }
     if (signal.aborted) return 0;
-    const containers = createContainerWatcher(api.engine, { log: log.child("docker") });
+    const watched = createContainerWatcher(api.engine, { log: log.child("docker") });
+    const { swarm: mode } = values;
+    const containers =
+      mode === "off"
+        ? watched
+        : (await import("../swarm/withSwarm.ts")).withSwarm(watched, { docker, mode, log: log.child("swarm") });
     const registrator = startRegistrator({
       containers,
       registries: registries.map(({ opened, options }) => ({ registry: opened.registry, options })),
