@@ -113,6 +113,47 @@ const paths: readonly [Method, string, Path][] = [
   ],
   [
     "put",
+    "/services/{service}/instances/{id}/checks",
+    {
+      summary: "Have the daemons check an instance; with `instance` it is registered by its checks, without heartbeats",
+      body: z.object({ checks: z.array(z.looseObject({ type: z.string() })), instance: instanceSchema.optional() }),
+      errors: [400, 404, 503],
+    },
+  ],
+  [
+    "get",
+    "/services/{service}/instances/{id}/checks",
+    {
+      summary: "An instance's checks; their results where this daemon runs them",
+      answer: z.object({
+        owner: z.string(),
+        checks: z.array(z.looseObject({ type: z.string() })),
+        results: z
+          .array(
+            z.object({
+              name: z.string(),
+              type: z.string(),
+              status: z.enum(["created", "up", "warning", "down"]),
+              flapping: z.boolean(),
+              output: z.string(),
+            }),
+          )
+          .optional(),
+      }),
+      errors: [404],
+    },
+  ],
+  [
+    "put",
+    "/services/{service}/instances/{id}/checks/{name}",
+    {
+      summary: "Report a check's result, for those of type ttl above all",
+      body: z.object({ status: z.enum(["pass", "warn", "fail"]), output: z.string().optional() }),
+      errors: [400, 404, 503],
+    },
+  ],
+  [
+    "put",
     "/services/{service}/instances/{id}/state",
     {
       summary: "Say an instance's state and why; `up` takes back what the same hand said before",
