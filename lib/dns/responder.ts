@@ -92,7 +92,7 @@ function latin1(bytes: Uint8Array, start: number): string {
 }
 
 function withId(reply: Uint8Array, message: Uint8Array): Uint8Array {
-  const copy = reply.slice();
+  const copy = new Uint8Array(reply);
   copy[0] = message[0] ?? 0;
   copy[1] = message[1] ?? 0;
   return copy;
