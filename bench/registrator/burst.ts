@@ -46,7 +46,7 @@ export async function burst(all: readonly Contender[], crowd: Crowd, count: numb
     await Promise.all(runs.map((run) => run.registered("marker")));
     const starting = crowd.startMany("web", count);
     if (when === "during the first sync") {
-      await waitFor(async () => (await names()).length >= count / 3, { what: "a third of them", deadlineMs: 120_000 });
+      await waitFor(async () => (await names()).length >= count / 3, { what: "a third of them", deadlineMs: 300_000 });
       runs = all.map((each) => each.launch(["-internal"]));
     }
     const ids = await starting;
@@ -61,11 +61,12 @@ export async function burst(all: readonly Contender[], crowd: Crowd, count: numb
       await Promise.race(all.map(begun));
     }
     await crowd.killAll(ids);
-    await waitFor(async () => (await names()).length === 0, { what: "all to be dead", deadlineMs: 60_000 });
+    await waitFor(async () => (await names()).length === 0, { what: "all to be dead", deadlineMs: 300_000 });
     await compare(when, "left", rows);
     await Promise.all(runs.map((run) => run.stop()));
     await crowd.clear("marker");
     found.push(...rows.values());
+    console.error(`burst: ${count} containers ${when}`);
   }
   return found;
 }

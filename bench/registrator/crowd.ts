@@ -3,6 +3,9 @@ import type { Docker } from "../../test/testbed/hosts.ts";
 /** Containers are started so many at a time. */
 const workers = 8;
 
+/** On a busy machine the engine takes its time with two hundred calls at once. */
+const patienceMs = 300_000;
+
 /** What all of them are: `sleep`, port 80, service "web". */
 export interface Crowd {
   start(name: string): Promise<string>;
@@ -17,17 +20,19 @@ export interface Crowd {
 }
 
 export function crowdOf(docker: Docker, image: string): Crowd {
-  const start = (name: string) =>
-    docker.api.run({
-      image,
-      name,
-      cmd: ["sleep", "100000"],
-      env: { SERVICE_NAME: "web" },
-      ports: { "80/tcp": 0 },
-      hostConfig: { PortBindings: {} },
+  const call = <T>(method: string, path: string, body?: unknown) => docker.api.call<T>(method, path, body, patienceMs);
+  const start = async (name: string) => {
+    const { Id } = await call<{ Id: string }>("POST", `/containers/create?name=${name}`, {
+      Image: image,
+      Cmd: ["sleep", "100000"],
+      Env: ["SERVICE_NAME=web"],
+      ExposedPorts: { "80/tcp": {} },
     });
+    await call("POST", `/containers/${Id}/start`);
+    return Id;
+  };
   const list = (all: boolean) =>
-    docker.api.call<{ Id: string; Names: string[] }[]>("GET", `/containers/json${all ? "?all=1" : ""}`);
+    call<{ Id: string; Names: string[] }[]>("GET", `/containers/json${all ? "?all=1" : ""}`);
   return {
     start,
     async startMany(prefix, count) {
@@ -38,14 +43,16 @@ export function crowdOf(docker: Docker, image: string): Crowd {
       return ids;
     },
     async killAll(ids) {
-      await Promise.all(ids.map((id) => docker.api.call("POST", `/containers/${id}/kill`)));
+      await Promise.all(ids.map((id) => call("POST", `/containers/${id}/kill`)));
     },
     running: async () => (await list(false)).map(({ Names }) => (Names[0] ?? "").slice(1)).sort(),
     async clear(...but) {
       const ids = (await list(true))
         .filter(({ Names }) => !but.includes((Names[0] ?? "").slice(1)))
         .map(({ Id }) => Id);
-      await spread(4, ids.length, (i) => docker.api.remove(ids[i] ?? ""));
+      await spread(4, ids.length, async (i) => {
+        await call("DELETE", `/containers/${ids[i]}?force=true`);
+      });
     },
   };
 }
