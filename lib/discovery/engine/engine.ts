@@ -26,6 +26,7 @@ import type { Clock } from "./clock.ts";
 import type { EngineLog } from "./engineLog.ts";
 import { entryOf } from "./entryOf.ts";
 import { Expirer } from "./expirer.ts";
+import type { Follower, Following } from "./follower.ts";
 import { History } from "./history.ts";
 import { Holdings } from "./holdings.ts";
 import { configKey, daemonKey, leaderKey, metaKey, servicePrefix } from "./keys.ts";
@@ -206,6 +207,13 @@ export class Engine implements Discovery {
     const subscription = this.#watchers.subscribe(service, options);
     if (this.#closed.signal.aborted) subscription.end();
     return subscription;
+  }
+
+  /** A watch without a queue, for who bounds by itself what waits for its reader: see Follower. */
+  follow(service: string | undefined, follower: Follower, options: Omit<WatchOptions, "signal"> = {}): Following {
+    const following = this.#watchers.follow(service, follower, options);
+    if (this.#closed.signal.aborted) follower.end();
+    return following;
   }
 
   status(): DiscoveryStatus {

@@ -3,14 +3,15 @@ import type { Catalog } from "./catalog.ts";
 import { EventLog } from "./eventLog.ts";
 import { leaderEvent } from "./eventsOf.ts";
 import { filterEvent } from "./filterEvent.ts";
+import type { Follower, Following } from "./follower.ts";
 import { Subscription } from "./subscription.ts";
 
 /** All watchers of one engine: the log to resume from, and the fan-out. Every watcher of an event gets the same object. */
 export class Watchers {
   readonly #catalog: Catalog;
   readonly #log: EventLog;
-  readonly #ofService = new Map<string, Set<Subscription>>();
-  readonly #ofAll = new Set<Subscription>();
+  readonly #ofService = new Map<string, Set<Follower>>();
+  readonly #ofAll = new Set<Follower>();
   #started = false;
 
   constructor(catalog: Catalog, logSize: number) {
@@ -52,30 +53,53 @@ export class Watchers {
 
   subscribe(service: string | undefined, options: WatchOptions): Subscription {
     const { from, signal, bufferLimit = 4096 } = options;
-    const ofService = (event: DiscoveryEvent) => service === undefined || event.service === service;
-    const missed =
-      from === undefined || !this.#started ? undefined : this.#log.since(from, this.#catalog.rev, ofService);
-    const initial = missed?.values() ?? (this.#started ? this.#initial(service) : undefined);
     const set = this.#setOf(service);
     const subscription = new Subscription({
-      initial,
+      initial: this.#first(service, from),
       pass: passOf(options),
       limit: bufferLimit,
       signal,
       onEnd: (ended) => {
         set.delete(ended);
-        if (service !== undefined && set.size === 0) this.#ofService.delete(service);
+        if (service !== undefined && set.size === 0 && this.#ofService.get(service) === set) {
+          this.#ofService.delete(service);
+        }
       },
     });
     if (!signal.aborted) set.add(subscription);
     return subscription;
   }
 
+  /** As `subscribe`, for who keeps no queue: thousands of followers cost little more than their place in a set. */
+  follow(service: string | undefined, follower: Follower, options: Omit<WatchOptions, "signal">): Following {
+    const set = this.#setOf(service);
+    set.add(follower);
+    const initial = this.#first(service, options.from);
+    if (initial) follower.begin(initial);
+    return {
+      pass: passOf(options),
+      stop: () => {
+        set.delete(follower);
+        if (service !== undefined && set.size === 0 && this.#ofService.get(service) === set) {
+          this.#ofService.delete(service);
+        }
+      },
+    };
+  }
+
+  /** What a watcher gets first: what it missed, else the state; undefined while nothing is known. */
+  #first(service: string | undefined, from: number | undefined): Iterator<DiscoveryEvent> | undefined {
+    if (!this.#started) return undefined;
+    const ofService = (event: DiscoveryEvent) => service === undefined || event.service === service;
+    const missed = from === undefined ? undefined : this.#log.since(from, this.#catalog.rev, ofService);
+    return missed?.values() ?? this.#initial(service);
+  }
+
   endAll(): void {
     for (const set of [...this.#ofService.values(), this.#ofAll]) for (const one of [...set]) one.end();
   }
 
-  #setOf(service: string | undefined): Set<Subscription> {
+  #setOf(service: string | undefined): Set<Follower> {
     if (service === undefined) return this.#ofAll;
     let set = this.#ofService.get(service);
     if (!set) {
@@ -110,9 +134,14 @@ export class Watchers {
   }
 }
 
-function passOf({ kinds, filter }: WatchOptions): (event: DiscoveryEvent) => DiscoveryEvent | undefined {
+const everything = (event: DiscoveryEvent) => event;
+
+function passOf({
+  kinds,
+  filter,
+}: Pick<WatchOptions, "kinds" | "filter">): (event: DiscoveryEvent) => DiscoveryEvent | undefined {
   const set = kinds && new Set<EventKind>([...kinds, "current"]);
-  if (!set && !filter) return (event) => event;
+  if (!set && !filter) return everything;
   return (event) => {
     const told = filter ? filterEvent(event, filter) : event;
     return told && (!set || set.has(told.kind)) ? told : undefined;

@@ -13,6 +13,7 @@ import { addOwnPaths } from "./addOwnPaths.ts";
 import { addRaftPaths } from "./addRaftPaths.ts";
 import { empty, json } from "./answers.ts";
 import { eventFrame } from "./eventFrame.ts";
+import { EventSenders, type Followed } from "./eventSenders.ts";
 import { readBody } from "./readBody.ts";
 import { readInstanceQuery, readLimit, readWait, refuseUnknown } from "./readQuery.ts";
 
@@ -89,20 +90,31 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     if (stale) headers.set("Discoverd-Stale", String(Math.max(0, Math.round((Date.now() - currentAt) / 1000))));
   });
 
+  const senders = isFollowed(discovery) ? new EventSenders(discovery, options.signal) : undefined;
   const stream = async (c: C, service: string | undefined, kinds?: readonly EventKind[]): Promise<Response> => {
     const { raw } = c.req;
     const { ready } = await discovery.status();
-    const leaving = new AbortController();
-    const signal = AbortSignal.any([leaving.signal, ...(options.signal ? [options.signal] : [])]);
     const from = Number(lastEventId(raw) ?? Number.NaN);
     const { searchParams } = new URL(raw.url);
     const withToken = searchParams.has("fencing");
     const filter: InstanceQuery = readInstanceQuery(searchParams, service === undefined);
+    const resumed = Number.isSafeInteger(from) && from > 0;
+    if (senders) {
+      return senders.response(service, {
+        withToken,
+        hasOpening: !ready || resumed,
+        ...(kinds ? { kinds } : {}),
+        ...(Object.keys(filter).length > 0 ? { filter } : {}),
+        ...(resumed ? { from } : {}),
+      });
+    }
+    const leaving = new AbortController();
+    const signal = AbortSignal.any([leaving.signal, ...(options.signal ? [options.signal] : [])]);
     const events = discovery.watch(service, {
       signal,
       ...(kinds ? { kinds } : {}),
       ...(Object.keys(filter).length > 0 ? { filter } : {}),
-      ...(Number.isSafeInteger(from) && from > 0 ? { from } : {}),
+      ...(resumed ? { from } : {}),
     });
     raw.signal.addEventListener("abort", () => leaving.abort(), { once: true });
     // Where no event comes at once (nothing missed, or nothing known yet), a comment brings the head to the client.
@@ -250,6 +262,10 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     });
   }
   return api;
+}
+
+function isFollowed(discovery: Discovery): discovery is Discovery & Followed {
+  return "follow" in discovery;
 }
 
 /** Blocking reads bring their own time limit. */
