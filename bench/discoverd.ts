@@ -5,7 +5,7 @@
  */
 import { type Consul, startConsul } from "../test/testbed/consul.ts";
 import { circumstances, type Figures, type Row, writeFigures } from "./discoverd/figures.ts";
-import { goFirst } from "./discoverd/goFirst.ts";
+import { goFirst } from "./discoverd/processes.ts";
 import { batch, heartbeat, register } from "./discoverd/rates.ts";
 import { restart } from "./discoverd/restart.ts";
 import { crowdOfWatchers, watch } from "./discoverd/watching.ts";

@@ -1,7 +1,7 @@
 /**
  * Many watchers in one process, by sockets; started by bench/discoverd.ts. `bun bench/discoverdWatchers.ts JSON`, see WatchersOptions.
- * Prints {"ready":N} when all wait; then for each line on stdin makes one change and prints {"first":MS,"last":MS,"seen":N}: from
- * before the change was sent until the first and the last watcher had read it.
+ * Prints {"ready":N} when all wait; then for each line on stdin makes one change and prints {"first":MS,"last":MS,"seen":N,"cpuMs":MS}:
+ * from before the change was sent until the first and the last watcher had read it, and the CPU time that this took here.
  */
 import type { Socket } from "bun";
 
@@ -146,9 +146,11 @@ for await (const _line of console) {
   const done = new Promise<void>((resolve) => {
     allSeen = resolve;
   });
+  const cpu = process.cpuUsage();
   changedAt = performance.now();
   makeChange(change.replace("MARK", mark));
   await Promise.race([done, Bun.sleep(10_000)]);
-  console.log(JSON.stringify({ first, last, seen }));
+  const { user, system } = process.cpuUsage(cpu);
+  console.log(JSON.stringify({ first, last, seen, cpuMs: (user + system) / 1000 }));
 }
 process.exit(0);

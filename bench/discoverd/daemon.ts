@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { Daemon } from "../../test/testbed/daemon.ts";
 import { freePort } from "../../test/testbed/freePort.ts";
 import { scratchDir } from "../../test/testbed/scratch.ts";
-import { goFirst } from "./goFirst.ts";
+import { goFirst } from "./processes.ts";
 
 /** A discoverd under measure: the built binary, on a SQLite file that is durable. */
 export interface Discoverd {

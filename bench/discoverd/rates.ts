@@ -1,7 +1,16 @@
 import type { Consul } from "../../test/testbed/consul.ts";
-import { addServices, batchHeartbeats, batchRegistrations, crowd, registerAll, singleRegistrations } from "./crowd.ts";
+import {
+  addServices,
+  batchHeartbeats,
+  batchRegistrations,
+  crowd,
+  registerAll,
+  send,
+  singleRegistrations,
+} from "./crowd.ts";
 import { startDiscoverd } from "./daemon.ts";
 import { type Figures, spread, told } from "./figures.ts";
+import { daemonOf } from "./processes.ts";
 import { type LoadResult, wrk } from "./wrk.ts";
 
 const services = 100;
@@ -13,7 +22,7 @@ export async function register(
   consul: Consul,
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<Figures> {
-  const [{ daemon: consulDaemon } = missing()] = consul.servers;
+  const consulDaemon = daemonOf(consul);
   const ours = await startDiscoverd(longLife);
   const results: Record<"ours" | "agent" | "catalog", LoadResult[]> = { ours: [], agent: [], catalog: [] };
   try {
@@ -61,25 +70,25 @@ export async function register(
 
 /** Batches of 1,000 by 8 clients: over many services, and all of one service, which is the dearest case. */
 export async function batch({ rounds }: { rounds: number }): Promise<Figures> {
+  const all = 100_000;
   const spreads: Record<string, number[]> = { "1000": [], "100": [], "1": [] };
   for (let round = 0; round < rounds; round++) {
     for (const [count, rates] of Object.entries(spreads)) {
       const ours = await startDiscoverd(longLife);
       try {
         await addServices(ours, Number(count));
-        const requests = batchRegistrations(crowd(100_000, Number(count)), 1000);
-        const { requests: done, perSecond } = await wrk({
-          url: ours.url,
-          requests,
-          connections: 8,
-          seconds: 20,
-          once: true,
-          dir: ours.dir,
-          pid: ours.daemon.pid,
-        });
+        const requests = batchRegistrations(crowd(all, Number(count)), 1000);
+        const { instances: before } = await ours.status();
+        const started = performance.now();
+        const left = requests.values();
+        const client = async () => {
+          for (const request of left) await send(ours.url, request);
+        };
+        await Promise.all(Array.from({ length: 8 }, client));
+        const seconds = (performance.now() - started) / 1000;
         const { instances } = await ours.status();
-        if (instances < done * 1000) throw new Error(`${done} batches of 1,000 answered, ${instances} instances there`);
-        rates.push(perSecond * 1000);
+        if (instances - before !== all) throw new Error(`${instances - before} of ${all} instances are there`);
+        rates.push(all / seconds);
       } finally {
         await ours.stop();
       }
@@ -127,7 +136,3 @@ export async function heartbeat({ rounds, seconds }: { rounds: number; seconds: 
 }
 
 const row = (what: string, asked: string, seen: string, held: boolean) => ({ what, asked, seen, held });
-
-function missing(): never {
-  throw new Error("no Consul runs");
-}

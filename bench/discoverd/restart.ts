@@ -1,7 +1,7 @@
 import { addServices, batchHeartbeats, crowd, type Member, registerAll, send } from "./crowd.ts";
 import { type Discoverd, settledMemory, startDiscoverd } from "./daemon.ts";
 import type { Figures, Row } from "./figures.ts";
-import { goFirst } from "./goFirst.ts";
+import { goFirst } from "./processes.ts";
 
 const count = 100_000;
 const services = 1000;

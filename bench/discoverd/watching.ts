@@ -4,11 +4,14 @@ import type { WatchersOptions } from "../discoverdWatchers.ts";
 import { addServices, crowd, send } from "./crowd.ts";
 import { type Discoverd, settledMemory, startDiscoverd } from "./daemon.ts";
 import { type Figures, quantile, spread, told } from "./figures.ts";
+import { cpuMs, daemonOf } from "./processes.ts";
 
 /** What {@link Watchers.change} saw: ms from before the change was sent until a watcher had read it. */
 interface Seen {
   first: number;
   last: number;
+  /** Of the process that watches. */
+  cpuMs: number;
 }
 
 interface Watchers {
@@ -47,9 +50,9 @@ async function startWatchers(options: WatchersOptions): Promise<Watchers> {
     async change() {
       child.stdin.write("\n");
       await child.stdin.flush();
-      const { first = 0, last = 0, seen } = await next();
+      const { first = 0, last = 0, seen, cpuMs = 0 } = await next();
       if (seen !== options.count) throw new Error(`${seen} of ${options.count} watchers saw the change`);
-      return { first, last };
+      return { first, last, cpuMs };
     },
     stop,
   };
@@ -85,6 +88,7 @@ export async function watch(
   { rounds, changes }: { rounds: number; changes: number },
 ): Promise<Figures> {
   const count = 1000;
+  const consulDaemon = daemonOf(consul);
   const ours = await startDiscoverd(["--ttl", "1h"]);
   const started: Watchers[] = [];
   try {
@@ -123,11 +127,17 @@ export async function watch(
     };
     for (const one of Object.values(kinds)) for (let n = 0; n < 3; n++) await one.change();
     const last: Record<keyof typeof kinds, number[][]> = { stream: [], face: [], consul: [] };
+    const cpu = { stream: none(), face: none(), consul: none() };
     for (let round = 0; round < rounds; round++) {
       for (const all of Object.values(last)) all.push([]);
       for (let n = 0; n < changes; n++) {
         for (const kind of ["stream", "face", "consul"] as const) {
-          last[kind].at(-1)?.push((await kinds[kind].change()).last);
+          const { pid } = kind === "consul" ? consulDaemon : ours.daemon;
+          const before = cpuMs(pid);
+          const seen = await kinds[kind].change();
+          last[kind].at(-1)?.push(seen.last);
+          cpu[kind].server += (cpuMs(pid) - before) / (rounds * changes);
+          cpu[kind].watchers += seen.cpuMs / (rounds * changes);
         }
       }
     }
@@ -162,6 +172,8 @@ export async function watch(
       lastMs: ms,
       ratios: { stream, face },
       changes: rounds * changes,
+      /** For each change, in ms. */
+      cpu,
     };
   } finally {
     for (const one of started) await one.stop();
@@ -211,3 +223,5 @@ export async function crowdOfWatchers({ changes }: { changes: number }): Promise
 }
 
 const short = (value: number) => Number(value.toPrecision(3));
+
+const none = () => ({ server: 0, watchers: 0 });

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cpuMs } from "./goFirst.ts";
+import { cpuMs } from "./processes.ts";
 
 export interface LoadOptions {
   url: string;
@@ -8,7 +8,7 @@ export interface LoadOptions {
   requests: readonly string[];
   connections: number;
   seconds: number;
-  /** Each at most once: the run ends with the last one. Default: from the start again. */
+  /** Each at most once: give more than can be sent in that time. Default: from the start again. */
   once?: boolean;
   /** Where the file of requests is put. */
   dir: string;

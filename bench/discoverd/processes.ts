@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { getPriority } from "node:os";
+import type { Consul } from "../../test/testbed/consul.ts";
+import type { Daemon } from "../../test/testbed/daemon.ts";
 
 /**
  * Where this bench runs with `nice -n -20`, the kernel's group of the process gets the same: servers are in sessions of their own, and
@@ -20,4 +22,10 @@ export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+export function daemonOf({ servers }: Consul): Daemon {
+  const [server] = servers;
+  if (!server) throw new Error("no Consul runs");
+  return server.daemon;
 }
