@@ -1,6 +1,7 @@
 import { archFacts } from "./arch.ts";
 import { BuildError } from "./BuildError.ts";
 import { type Elf, PT, readElf } from "./elf.ts";
+import { lz4Block } from "./lz4Block.ts";
 import { splitAtHole } from "./splitAtHole.ts";
 
 /** The limits of build/stub/stub.c: it works with tables of these fixed sizes. */
@@ -10,7 +11,7 @@ export const limits = { libraries: 8, programHeaders: 32, dynamicEntries: 128 } 
 export const PT_PARKED_INTERP = 0x6fffff00;
 
 const MAGIC = "QUAYSTUB";
-const CONFIG_SIZE = 184;
+const CONFIG_SIZE = 256;
 const PF_READ_EXECUTE = 5;
 
 /** A file of the C library that the binary will carry: its name as DT_NEEDED spells it, and its bytes. */
@@ -70,16 +71,11 @@ export function selfContained(program: Buffer, stub: Buffer, linker: Library, li
   const split = splitAtHole(program, elf);
   const segmentVaddr = split?.embedded.vaddr ?? freeVaddr;
   const segment = new Segment(stub, split?.embedded.bytes);
-  const [linkerAt, ...libraryAt] = [linker, ...libraries].map(({ bytes }) => segment.append(bytes));
-  segment.configure([
-    segmentVaddr + segment.stubAt,
-    elf.entry,
-    interpreter.vaddr,
-    linkerAt ?? 0,
-    linker.bytes.length,
-    libraries.length,
-    ...libraries.flatMap(({ bytes }, index) => [libraryAt[index] ?? 0, bytes.length]),
-  ]);
+  const carried = [linker, ...libraries].flatMap(({ bytes }) => {
+    const packed = packedOf(bytes);
+    return [segment.append(packed), packed.length, bytes.length];
+  });
+  segment.configure([segmentVaddr + segment.stubAt, elf.entry, interpreter.vaddr, libraries.length, ...carried]);
 
   const head = split?.head ?? program;
   const segmentOffset = roundUp(head.length, page);
@@ -97,6 +93,15 @@ export function selfContained(program: Buffer, stub: Buffer, linker: Library, li
   for (const [index, figure] of figures.entries()) writeU64(out, note.at + 8 + index * 8, figure);
   writeU64(out, 24, segmentVaddr + segment.stubAt); // e_entry
   return out;
+}
+
+const packedBefore = new WeakMap<Buffer, Buffer>();
+
+/** The file as the stub unpacks it; every program of a build carries the same files. */
+function packedOf(bytes: Buffer): Buffer {
+  const packed = packedBefore.get(bytes) ?? lz4Block(bytes);
+  packedBefore.set(bytes, packed);
+  return packed;
 }
 
 /** The carried files are the ones asked for, for the same processor, and need nothing beyond themselves. */

@@ -1,9 +1,10 @@
 /*
  * What runs first in a self-contained binary, in place of the kernel's own handling of PT_INTERP.
  *
- * The file carries its dynamic linker and the C libraries it needs, in one read-only segment behind this code. The stub
- *   1. copies the dynamic linker (ld.so) from the segment into memory, as the kernel would have mapped it from disk;
- *   2. puts every library into a memfd, and gives ld.so a `.dynamic` whose first DT_NEEDED entries name those memfds
+ * The file carries its dynamic linker and the C libraries it needs, each as one LZ4 block, in one read-only segment behind
+ * this code. The stub
+ *   1. unpacks the dynamic linker (ld.so) into memory, laid out as the kernel would have mapped it from disk;
+ *   2. unpacks every library into a memfd, and gives ld.so a `.dynamic` whose first DT_NEEDED entries name those memfds
  *      by path: /proc/self/fd/./N. The original entries that follow are then satisfied by the libraries' SONAMEs;
  *   3. corrects the auxiliary vector, and jumps to ld.so, which goes on as in any dynamic program;
  *   4. is called once more, as the program's "entry", when ld.so is done: closes the memfds, jumps to the real entry.
@@ -48,11 +49,10 @@ struct config {
   u64 segment_vaddr;
   u64 program_entry;
   u64 interp_vaddr;
-  u64 linker_offset, linker_size;
   u64 library_count;
-  struct {
-    u64 offset, size;
-  } libraries[MAX_LIBRARIES];
+  struct packed {
+    u64 offset, packed_size, size;
+  } linker, libraries[MAX_LIBRARIES];
 };
 #define HIDDEN __attribute__((visibility("hidden")))
 extern const u8 _start[] HIDDEN;
@@ -62,9 +62,9 @@ __asm__(".section .config,\"a\"\n"
         ".balign 16\n"
         ".hidden config\n.globl config\n"
         "config: .ascii \"QUAYSTUB\"\n"
-        ".zero 176\n" /* sizeof(struct config) - 8 */
+        ".zero 248\n" /* sizeof(struct config) - 8 */
         ".text\n");
-_Static_assert(sizeof(struct config) == 184, "the .zero above, and build/selfContained.ts, count on this size");
+_Static_assert(sizeof(struct config) == 256, "the .zero above, and build/selfContained.ts, count on this size");
 
 #if defined(__x86_64__)
 /* _start: stack as the kernel left it. Ends with rdx = 0 (no function for atexit), as the kernel leaves it for ld.so.
@@ -77,7 +77,7 @@ __asm__(".section .text.start,\"ax\"\n"
         "  mov %rsp,%rbx\n  mov %rdx,%r12\n  mov %rsp,%rdi\n  and $-16,%rsp\n  call finish\n"
         "  mov %rbx,%rsp\n  mov %r12,%rdx\n  xor %ebp,%ebp\n  jmp *%rax\n"
         ".text\n");
-enum { SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_mprotect = 10, SYS_madvise = 28, SYS_exit_group = 231, SYS_memfd_create = 319 };
+enum { SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_mprotect = 10, SYS_munmap = 11, SYS_madvise = 28, SYS_exit_group = 231, SYS_memfd_create = 319 };
 static inline i64 syscall6(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
   i64 result;
   register i64 r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
@@ -94,7 +94,7 @@ __asm__(".section .text.start,\"ax\"\n"
         "  mov x19,sp\n  mov x20,x0\n  mov x0,sp\n  bl finish\n"
         "  mov sp,x19\n  mov x16,x0\n  mov x0,x20\n  mov x29,#0\n  mov x30,#0\n  br x16\n"
         ".text\n");
-enum { SYS_write = 64, SYS_close = 57, SYS_mmap = 222, SYS_mprotect = 226, SYS_madvise = 233, SYS_exit_group = 94, SYS_memfd_create = 279 };
+enum { SYS_write = 64, SYS_close = 57, SYS_mmap = 222, SYS_mprotect = 226, SYS_munmap = 215, SYS_madvise = 233, SYS_exit_group = 94, SYS_memfd_create = 279 };
 static inline i64 syscall6(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
   register i64 x8 __asm__("x8") = n, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d,
                   x4 __asm__("x4") = e, x5 __asm__("x5") = f;
@@ -177,6 +177,58 @@ static void synchronise_instructions(u64 from, u64 size) {
 #endif
 }
 
+/* Copies may run over their end by up to this many bytes: what they write to must be that much longer. */
+enum { SLACK = 16 };
+
+/* Whole words at a time, upwards; the source may be the target's own beginning, as long as it is 8 bytes away. */
+static inline void copy_over(u8 *to, const u8 *from, u64 size) {
+  u8 *end = to + size;
+  do {
+    u64 word;
+    __builtin_memcpy(&word, from, 8);
+    __builtin_memcpy(to, &word, 8);
+    to += 8, from += 8;
+  } while (to < end);
+}
+
+/* A length that its four bits could not hold goes on in bytes, as long as they are 255. */
+static inline u64 longer(u64 length, const u8 **from, const u8 *end) {
+  u8 byte;
+  do {
+    if (*from >= end) fail('u', 0);
+    length += byte = *(*from)++;
+  } while (byte == 255);
+  return length;
+}
+
+/* One LZ4 block (github.com/lz4/lz4, doc/lz4_Block_format.md) into `size` bytes, with SLACK behind them. Nothing outside
+ * of both is touched, whatever the block holds. */
+__attribute__((optimize("O2"))) static void unpack(const struct packed *file, u8 *to) {
+  const u8 *from = _start + file->offset, *end = from + file->packed_size;
+  u8 *start = to, *to_end = to + file->size;
+  for (;;) {
+    if (from >= end) fail('u', 0);
+    u64 token = *from++, literals = token >> 4, match = (token & 15) + 4;
+    if (literals == 15) literals = longer(literals, &from, end);
+    if (literals > (u64)(end - from) || literals > (u64)(to_end - to)) fail('u', 0);
+    if (literals + SLACK <= (u64)(end - from)) copy_over(to, from, literals);
+    else
+      for (u64 i = 0; i < literals; i++) to[i] = from[i];
+    to += literals, from += literals;
+    if (from == end) break; /* a block ends with literals */
+    if (end - from < 2) fail('u', 0);
+    u64 distance = from[0] | (u64)from[1] << 8;
+    from += 2;
+    if (match == 19) match = longer(match, &from, end);
+    if (!distance || distance > (u64)(to - start) || match > (u64)(to_end - to)) fail('u', 0);
+    if (distance >= 8) copy_over(to, to - distance, match);
+    else
+      for (u64 i = 0; i < match; i++) to[i] = to[i - distance];
+    to += match;
+  }
+  if (to != to_end) fail('u', 0);
+}
+
 /* Copies ld.so to where it can run; returns its load address. It is position-independent: its vaddrs start at 0. */
 static u64 map_linker(const u8 *image, u64 page) {
   const Ehdr *elf = (const Ehdr *)image;
@@ -239,8 +291,13 @@ __attribute__((used)) HIDDEN u64 prepare(u64 *stack) {
   }
   if (!headers || header_count > MAX_PROGRAM_HEADERS) fail('p', 0);
 
-  const u8 *linker = segment + config.linker_offset;
-  const u64 base = map_linker(linker, page);
+  /* Every file is unpacked into the same memory, one after the other. */
+  u64 largest = config.linker.size;
+  for (u64 i = 0; i < config.library_count; i++)
+    if (config.libraries[i].size > largest) largest = config.libraries[i].size;
+  u8 *unpacked = (u8 *)anonymous_memory('m', largest + SLACK, page);
+  unpack(&config.linker, unpacked);
+  const u64 base = map_linker(unpacked, page), linker_entry = base + ((const Ehdr *)unpacked)->entry;
 
   struct handover *hand = (struct handover *)anonymous_memory('d', sizeof(struct handover), page);
   Dyn *dynamic = 0;
@@ -265,7 +322,8 @@ __attribute__((used)) HIDDEN u64 prepare(u64 *stack) {
   u64 n = 0;
   hand->fd_count = config.library_count;
   for (u64 i = 0; i < config.library_count; i++) {
-    hand->fds[i] = library_memfd(segment + config.libraries[i].offset, config.libraries[i].size);
+    unpack(&config.libraries[i], unpacked);
+    hand->fds[i] = library_memfd(unpacked, config.libraries[i].size);
     path_of(hand->paths[i], hand->fds[i]);
     hand->dynamic[n].tag = DT_NEEDED;
     hand->dynamic[n++].val = (u64)hand->paths[i] - strings; /* an offset into the string table; it may point past it */
@@ -276,20 +334,19 @@ __attribute__((used)) HIDDEN u64 prepare(u64 *stack) {
     if (d->tag == DT_NULL) break;
   }
 
+  syscall3(SYS_munmap, unpacked, round_up(largest + SLACK, page), 0);
   /* The carried files are not read again: give their pages back, so that they do not count as ours. */
-  if (config.library_count) {
-    u64 last = config.library_count - 1;
-    u64 from = round_up((u64)linker, page);
-    u64 to = round_up((u64)segment + config.libraries[last].offset + config.libraries[last].size, page);
-    if (to > from) syscall3(SYS_madvise, from, to - from, MADV_DONTNEED);
-  }
+  const struct packed *last = config.library_count ? &config.libraries[config.library_count - 1] : &config.linker;
+  u64 from = round_up((u64)segment + config.linker.offset, page);
+  u64 to = round_up((u64)segment + last->offset + last->packed_size, page);
+  if (to > from) syscall3(SYS_madvise, from, to - from, MADV_DONTNEED);
 
   for (u64 *a = auxv; a[0]; a += 2) {
     if (a[0] == AT_PHDR) a[1] = (u64)hand->headers;
     if (a[0] == AT_BASE) a[1] = base;
     if (a[0] == AT_ENTRY) a[1] = (u64)_after_linker;
   }
-  return base + ((const Ehdr *)linker)->entry;
+  return linker_entry;
 }
 
 /* Called from _after_linker; returns the program's own entry. */

@@ -7,7 +7,8 @@ import { root } from "./built.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "quayside-reproducible-"));
 const other = join(scratch, "another", "checkout");
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+// A copy of all packages is in it: on a busy disk its removal takes its time.
+afterAll(() => rmSync(scratch, { recursive: true, force: true }), 120_000);
 
 /** Large, and no part of what is built: Bun runs from where it is. */
 const unneeded = new Set(["@oven", "bun", "@deno", "deno", "typescript", "@typescript", "@biomejs"]);

@@ -1,10 +1,14 @@
-import { beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stubs } from "../../build/stub/stubs.ts";
 import { run } from "../testbed/command.ts";
 import { waitFor } from "../testbed/waitFor.ts";
 import { built, servers } from "./built.ts";
 
+const scratch = mkdtempSync(join(tmpdir(), "quayside-self-contained-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 let binary = "";
 const url = `http://127.0.0.1:${servers.story?.port}/`;
 
@@ -36,4 +40,30 @@ test.each([
 ])("%s: says which step failed, and exits 127", async (_what, limit, stderr) => {
   const shell = ["bash", "-c", `${limit}; exec "$0" counter`, binary];
   expect(await run(shell)).toEqual({ code: 127, stdout: "", stderr });
+});
+
+/** The binary, with `damage` done to the dynamic linker that it carries: its figures (offset, packed size, size), its bytes. */
+function damaged(damage: (bytes: Buffer, figuresAt: number, linkerAt: number) => void): string {
+  const bytes = readFileSync(binary);
+  const stubConfig = Buffer.from(stubs.x64.base64, "base64").indexOf("QUAYSTUB");
+  const config = bytes.lastIndexOf("QUAYSTUB");
+  const figuresAt = config + 8 + 4 * 8;
+  damage(bytes, figuresAt, config - stubConfig + Number(bytes.readBigUInt64LE(figuresAt)));
+  const path = join(scratch, "damaged");
+  writeFileSync(path, bytes, { mode: 0o755 });
+  return path;
+}
+
+function less(bytes: Buffer, at: number): void {
+  bytes.writeBigUInt64LE(bytes.readBigUInt64LE(at) - 1n, at);
+}
+
+test.each<[string, Parameters<typeof damaged>[0]]>([
+  ["cut short", (bytes, figuresAt) => less(bytes, figuresAt + 8)],
+  ["longer than it says", (bytes, figuresAt) => less(bytes, figuresAt + 16)],
+  ["literals beyond the end", (bytes, _, at) => bytes.fill(0xff, at, at + 20_000)],
+  ["a match before the beginning", (bytes, _, at) => bytes.set([0x10, 0, 2, 0], at)],
+  ["a match at no distance", (bytes, _, at) => bytes.set([0x10, 0, 0, 0], at)],
+])("a damaged linker is not run: %s", async (_what, damage) => {
+  expect(await run([damaged(damage), "counter"])).toEqual({ code: 127, stdout: "", stderr: "cannot start: u 000\n" });
 });
