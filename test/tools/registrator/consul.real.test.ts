@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { silentLogger } from "../../../lib/cli/logger.ts";
 import { startRegistrator } from "../../../tools/registrator/index.ts";
 import { openRegistry } from "../../../tools/registrator/registries/openRegistry.ts";
+import type { Registry } from "../../../tools/registrator/registries/registry.ts";
 import { type Consul, startConsul } from "../../testbed/consul.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
 import { container, FakeWatcher, network } from "./fakes.ts";
@@ -107,17 +108,20 @@ test("Docker's health, pause and stop show in the agent, with many checks, weigh
     log: silentLogger,
   });
   const watcher = new FakeWatcher();
+  let writes = 0;
+  const counted: Registry = {
+    ...opened.registry,
+    register(entry, signal) {
+      writes++;
+      return opened.registry.register(entry, signal);
+    },
+  };
   const registrator = startRegistrator({
     containers: watcher,
-    registries: [opened.registry],
+    registries: [counted],
     options: { internal: true, hostname: "host", resyncMs: 300 },
     log: silentLogger,
   });
-  const written: string[] = [];
-  const end = new AbortController();
-  const following = (async () => {
-    for await (const { kind, text } of registrator.events(end.signal)) written.push(`${kind}: ${text}`);
-  })();
   const state = container().state;
   const withHealth = (health: typeof state.health, healthOutput: string, changes = {}) =>
     container({
@@ -171,18 +175,57 @@ test("Docker's health, pause and stop show in the agent, with many checks, weigh
     await waitFor(async () => (await check(maintenance)) === undefined, { what: "its end" });
 
     await registrator.settled(5000);
-    const before = written.length;
-    const lists = registrator.status().registries[0]?.synced;
+    const before = writes;
     await fetch(`${consul.url}/v1/agent/check/fail/${encodeURIComponent(health)}`, { method: "PUT" });
     await waitFor(async () => (await check(health))?.Status === "passing", {
       what: "what somebody changed to be back",
     });
-    expect(lists).toBe(true);
+    await registrator.settled(5000);
     // That is the only write in the resyncs since.
-    expect(written.slice(before)).toHaveLength(1);
+    expect(writes - before).toBe(1);
     expect(await ids()).toContain("host:web-2:80-sidecar-proxy");
     watcher.set([]);
     await waitFor(async () => !(await ids()).some((id) => id.startsWith("host:")), { what: "all to be gone" });
+  } finally {
+    await registrator.close();
+    await opened.close();
+  }
+}, 60_000);
+
+test("--compat: the original's own entries are kept, without a stamp, and go with their containers", async () => {
+  const body = { ID: "host:web-6:80", Name: "web", Port: 80, Address: "172.17.0.6", Meta: { region: "eu" } };
+  await fetch(`${consul.url}/v1/agent/service/register`, { method: "PUT", body: JSON.stringify(body) });
+  const opened = await openRegistry(consul.url.replace("http://", "consul://"), {
+    ttl: 0,
+    ttlRefresh: 0,
+    compat: true,
+    log: silentLogger,
+  });
+  const watcher = new FakeWatcher();
+  const registrator = startRegistrator({
+    containers: watcher,
+    registries: [opened.registry],
+    options: { internal: true, hostname: "host", compat: true, resyncMs: 100 },
+    log: silentLogger,
+  });
+  const written: string[] = [];
+  const end = new AbortController();
+  const following = (async () => {
+    for await (const { text } of registrator.events(end.signal)) written.push(text);
+  })();
+  try {
+    watcher.set([web(6, ["SERVICE_REGION=eu"]), web(7, ["SERVICE_ID=own"])]);
+    await waitFor(async () => (await ids()).includes("own"), { what: "web-7" });
+    await registrator.settled(5000);
+    expect((await get<Services>("/v1/agent/services")).own?.Meta).toEqual({});
+    const until = Date.now() + 400;
+    await waitFor(() => Date.now() > until, { what: "a few resyncs" });
+    // What the original had written needed no write.
+    expect(written).toEqual(["registered web-7 as web at 172.17.0.7:80"]);
+    watcher.set([]);
+    await waitFor(async () => !(await ids()).some((id) => id === "own" || id.startsWith("host:")), {
+      what: "both to go",
+    });
   } finally {
     end.abort();
     await registrator.close();
