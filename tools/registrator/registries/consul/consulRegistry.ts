@@ -1,6 +1,5 @@
-import { pause } from "../../reconcile/lane.ts";
-import { within } from "../../reconcile/within.ts";
 import type { Registry } from "../registry.ts";
+import { type ConsulWait, consulChanges } from "./consulChanges.ts";
 import {
   type ConsulPayload,
   type ConsulState,
@@ -9,32 +8,19 @@ import {
   healthCheckId,
   maintenanceReason,
 } from "./consulEntry.ts";
+import { type ConsulCall, ConsulError } from "./consulError.ts";
 
-/** Consul's agent does not say when its services change: they are looked at this often, in ms. */
-const lookMs = 1000;
 /** The checks that tell a state of ours: a service's health by Docker, and its maintenance. */
 const ourChecks = new URLSearchParams({ filter: 'CheckID matches "^(registrator-health|_service_maintenance):"' });
-
-/** Sends one request to the agent. @throws {ConsulError} */
-export type ConsulCall = (method: string, path: string, signal: AbortSignal, body?: unknown) => Promise<string>;
-
-export class ConsulError extends Error {
-  override readonly name = "ConsulError";
-  readonly code: string;
-  readonly status: number;
-  constructor(status: number, text: string) {
-    super(`Consul: ${status} ${text}`);
-    this.status = status;
-    // A 400 speaks of the entry itself; anything else may pass.
-    this.code = status === 400 ? "validation_error" : "consul";
-  }
-}
 
 /**
  * A Consul agent's services and their states. A state is written apart from its service: one that falls ill is not registered again,
  * which would reset its other checks.
  */
-export function consulRegistry(call: ConsulCall, options: { compat?: boolean } = {}): Registry<ConsulPayload> {
+export function consulRegistry(
+  call: ConsulCall,
+  options: { compat?: boolean; wait?: ConsulWait } = {},
+): Registry<ConsulPayload> {
   /** What stands there, as far as we know: what need not be written. */
   let standing = new Map<string, { service: string; state: ConsulState }>();
   /** Our own writes: after one, that the agent looks as before is news too. */
@@ -127,17 +113,6 @@ export function consulRegistry(call: ConsulCall, options: { compat?: boolean } =
       }
     },
 
-    async *changes(signal) {
-      let known: string | undefined;
-      let seen = writes;
-      while (!signal.aborted) {
-        const now = writes;
-        const found = await within(10_000, signal, (inner) => call("GET", "/v1/agent/services", inner));
-        if (known !== undefined && (found !== known || now !== seen)) yield undefined;
-        known = found;
-        seen = now;
-        await pause(lookMs, signal);
-      }
-    },
+    changes: (signal) => consulChanges(call, { wait: options.wait, writes: () => writes }, signal),
   };
 }

@@ -1,7 +1,9 @@
 import { ExitError } from "../../../../lib/cli/index.ts";
 import { fetchVia } from "../../../../lib/runtime/fetchVia.ts";
 import type { OpenRegistry, RegistryOptions } from "../openRegistry.ts";
-import { type ConsulCall, ConsulError, consulRegistry } from "./consulRegistry.ts";
+import type { ConsulWait } from "./consulChanges.ts";
+import { type ConsulCall, ConsulError } from "./consulError.ts";
+import { consulRegistry } from "./consulRegistry.ts";
 import { consulSocket, consulTarget } from "./consulTarget.ts";
 
 /**
@@ -22,7 +24,7 @@ export async function openConsul(
   const { unix, tls } = target;
   const tenancy = tenancyOf(uri, env);
   const send = fetchVia({ ...(unix === undefined ? {} : { unix }), ...(tls ? { tls } : {}) });
-  const call: ConsulCall = async (method, path, signal, body) => {
+  const ask = async (method: string, path: string, signal: AbortSignal, body?: unknown) => {
     const response = await send(`${endpoint}${withTenancy(path, tenancy)}`, {
       method,
       signal,
@@ -31,10 +33,12 @@ export async function openConsul(
     });
     const text = await response.text();
     if (!response.ok) throw new ConsulError(response.status, text.trim().slice(0, 300));
-    return text;
+    return { text, index: response.headers.get("x-consul-index") ?? "" };
   };
+  const call: ConsulCall = async (...request) => (await ask(...request)).text;
+  const wait: ConsulWait = async (path, signal) => (await ask("GET", path, signal)).index;
   return {
-    registry: consulRegistry(call, { compat }),
+    registry: consulRegistry(call, { compat, wait }),
     ping: async () => {
       await call("GET", "/v1/status/leader", AbortSignal.timeout(5000));
     },
