@@ -4,6 +4,8 @@ import { signalNumber } from "./stopSignal.ts";
 export type ContainerEvent =
   /** Something about it changed: inspect it. */
   | { kind: "changed"; id: string; at: number }
+  /** Its process began: inspect it, unless an inspect answer that shows it running has come meanwhile. */
+  | { kind: "started"; id: string; at: number }
   /** Its process ended; known before any inspect. */
   | { kind: "died"; id: string; at: number; exitCode: number }
   /** It was sent a signal. */
@@ -54,6 +56,7 @@ export function containerEvent(raw: unknown): ContainerEvent | undefined {
   const action = Action.split(":", 1)[0] ?? "";
   if (ignored.has(action)) return undefined;
   if (action === "destroy") return { kind: "removed", id, at };
+  if (action === "start") return { kind: "started", id, at };
   if (action === "die") {
     const exitCode = Number(attributes.exitCode ?? Number.NaN);
     return { kind: "died", id, at, exitCode: Number.isInteger(exitCode) ? exitCode : 0 };

@@ -23,7 +23,7 @@ class Engine {
       return;
     } else if (kind === "start" && !known.state.running) {
       this.set(id, aContainer({ ...known, running: true, startedAt: String(at) }));
-      this.tell({ kind: "changed", id, at });
+      this.tell({ kind: "started", id, at });
     } else if (kind === "die" && known.state.running) {
       this.set(id, aContainer({ ...known, running: false, exitCode: 1 }));
       this.tell({ kind: "died", id, at, exitCode: 1 });
@@ -164,6 +164,24 @@ describe("containerBook", () => {
     book.settle("a", { kind: "read", container: aContainer({ id: "a", running: true, name: "new" }) });
     expect(book.containers.get("a")).toMatchObject({ name: "new", state: { running: false, exitCode: 137 } });
     expect(book.take()).toEqual({ id: "a", urgent: true });
+  });
+
+  test("a start during a reading that finds it running needs no other; one that does not, or comes with another event, does", () => {
+    const during = (events: ContainerEvent[], running: boolean) => {
+      const book = createContainerBook();
+      book.event({ kind: "changed", id: "a", at: 1 });
+      book.take();
+      for (const event of events) book.event(event);
+      const change = book.settle("a", { kind: "read", container: aContainer({ id: "a", running }) });
+      return { change, again: book.take() !== undefined };
+    };
+    const started = { kind: "started", id: "a", at: 5 } as const;
+    const changed = { kind: "changed", id: "a", at: 6 } as const;
+    expect(during([started], true)).toEqual({ change: { eventAt: 5 }, again: false });
+    expect(during([started], false)).toEqual({ change: { eventAt: 1 }, again: true });
+    expect(during([started, changed], true).again).toBe(true);
+    expect(during([changed, started], true).again).toBe(true);
+    expect(during([started, { kind: "died", id: "a", at: 6, exitCode: 0 }], true).again).toBe(true);
   });
 
   test("who was told to end is marked until it ended, or until it survived; a kill without asking marks nobody", () => {

@@ -8,7 +8,7 @@ const event = (Action: string, Attributes: Record<string, string> = {}, Type = "
 describe("containerEvent", () => {
   test.each([
     ["create", "changed"],
-    ["start", "changed"],
+    ["start", "started"],
     ["restart", "changed"],
     ["kill", "changed"],
     ["stop", "changed"],
@@ -53,9 +53,9 @@ describe("containerEvent", () => {
 
   test("an API 1.52 message, without status, id and from, reads the same", () => {
     const lean = { Type: "container", Action: "start", Actor: { ID: "4f" }, scope: "local", timeNano: 2e9 };
-    expect(containerEvent(lean)).toEqual({ kind: "changed", id: "4f", at: 2000 });
+    expect(containerEvent(lean)).toEqual({ kind: "started", id: "4f", at: 2000 });
     expect(containerEvent({ ...lean, status: "start", id: "4f", from: "x" })).toEqual({
-      kind: "changed",
+      kind: "started",
       id: "4f",
       at: 2000,
     });
