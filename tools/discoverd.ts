@@ -53,7 +53,17 @@ const serve = verb({
     }),
     advertise: text({ description: "HOST:PORT at which others reach this daemon", metavar: "HOST:PORT" }),
     ttl: duration({ description: "how long an instance lives without a heartbeat", default: "10s", min: 100 }),
+    brakeShare: integer({
+      description:
+        "percent of the instances that may fall silent at once before they are kept for now; 100 is no brake",
+      default: 50,
+      min: 1,
+      max: 100,
+    }),
     tokenFile: file({ description: "file with a bearer token that clients must show", mustExist: true }),
+    tlsCert: file({ description: "certificate chain (PEM): the API is served by TLS", mustExist: true }),
+    tlsKey: file({ description: "its key (PEM)", mustExist: true }),
+    tlsClientCa: file({ description: "clients must show a certificate of these authorities (PEM)", mustExist: true }),
     scriptChecks: flag({ description: "let health checks run commands here, and programs in containers" }),
     insecure: flag({ description: "listen beyond loopback without a token" }),
   },

@@ -5,7 +5,7 @@ export interface HttpListenOptions {
   hostname?: string;
   /** 0 picks a free one. */
   port: number;
-  /** PEM texts. */
+  /** PEM texts; with `ca` every client must show a certificate of it (Bun only). */
   tls?: { cert: string; key: string; ca?: string };
   /** Bytes of a request's body beyond which the runtime itself refuses. Default 1 MiB + 64 KiB (lib/http refuses at 1 MiB). */
   maxBodyBytes?: number;
@@ -50,7 +50,9 @@ function serveBun(hostname: string, options: HttpListenOptions, handler: HttpHan
   const server = Bun.serve({
     hostname,
     port: options.port,
-    ...(options.tls ? { tls: options.tls } : {}),
+    ...(options.tls
+      ? { tls: { ...options.tls, ...(options.tls.ca ? { requestCert: true, rejectUnauthorized: true } : {}) } }
+      : {}),
     maxRequestBodySize: options.maxBodyBytes ?? (1 << 20) + (1 << 16),
     // Streams are kept alive by their own comments; Bun's limit (255 s at most) would cut them.
     idleTimeout: 0,
@@ -74,6 +76,7 @@ function serveBun(hostname: string, options: HttpListenOptions, handler: HttpHan
 }
 
 async function serveDeno(hostname: string, options: HttpListenOptions, handler: HttpHandler): Promise<HttpServer> {
+  if (options.tls?.ca) throw new Error("this runtime cannot ask clients for certificates");
   const { serve } = (globalThis as unknown as { Deno: DenoServe }).Deno;
   const cut = new AbortController();
   const server = serve(

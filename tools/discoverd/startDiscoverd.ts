@@ -9,6 +9,7 @@ import type { Store } from "../../lib/store/store.ts";
 import { createDiscoverdApi } from "./api/createDiscoverdApi.ts";
 import { addCheckPaths } from "./checks/addCheckPaths.ts";
 import { runChecks } from "./checks/runChecks.ts";
+import { settleMemory } from "./settleMemory.ts";
 
 export interface DiscoverdOptions {
   /** A store's URL (see openStore), or one that is open: then it stays the caller's to close. */
@@ -28,6 +29,8 @@ export interface DiscoverdOptions {
   log: Logger;
   /** Bearer token for the API. */
   token?: string | undefined;
+  /** PEM texts: the API is served by TLS; with `ca` to clients that show a certificate of it only. */
+  tls?: { cert: string; key: string; ca?: string } | undefined;
   allowedHosts?: readonly string[];
   /** host:port at which others reach this daemon. Default: the address that it listens on, or the host's name for all. */
   advertise?: string | undefined;
@@ -68,8 +71,9 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
   };
   try {
     let api: Api | undefined;
-    const server = await serveHttp({ ...listen, maxBodyBytes: 1 << 26 }, (request, info) =>
-      api ? api.fetch(request, info) : starting(),
+    const server = await serveHttp(
+      { ...listen, ...(options.tls ? { tls: options.tls } : {}), maxBodyBytes: 1 << 26 },
+      (request, info) => (api ? api.fetch(request, info) : starting()),
     );
     undo.push(() => server.stop(1000));
     const store =
@@ -80,6 +84,7 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
     const address = options.advertise ?? `${await advertised(listen.hostname)}:${server.port}`;
     const discovery = await openEngine(store, { ...options.engine, address, log: log.child("engine") });
     undo.push(() => discovery.close(), closeStore);
+    settleMemory(() => discovery.status().instances + discovery.watchers, ending.signal);
     api = createDiscoverdApi(discovery, {
       version,
       bind: listen.hostname,

@@ -18,6 +18,11 @@ export interface ServeValues {
   insecure: boolean;
   advertise: string | undefined;
   ttl: number;
+  /** Percent. */
+  brakeShare?: number;
+  tlsCert?: string | undefined;
+  tlsKey?: string | undefined;
+  tlsClientCa?: string | undefined;
   scriptChecks: boolean;
 }
 
@@ -25,7 +30,9 @@ export interface ServeValues {
 export async function serve(context: Context, values: ServeValues): Promise<void> {
   const { log, signal } = context;
   const token = values.tokenFile === undefined ? undefined : await readTokenFile(values.tokenFile);
-  const refusal = bindPolicy(values.listen, { token, insecure: values.insecure });
+  const tls = await readTls(values);
+  const mutualTls = values.tlsClientCa !== undefined;
+  const refusal = bindPolicy(values.listen, { token, mutualTls, insecure: values.insecure });
   if (refusal) throw new UsageError(`--listen ${refusal}`);
 
   const ended = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
@@ -33,7 +40,7 @@ export async function serve(context: Context, values: ServeValues): Promise<void
   const asked = new Promise<void>((resolve) => {
     shutDown = resolve;
   });
-  const discoverd = await start(values, { log, token, onShutdown: () => shutDown() });
+  const discoverd = await start(values, { log, token, tls, onShutdown: () => shutDown() });
   const { ready, reason } = discoverd.discovery.status();
   log.info("discoverd is ready", {
     api: discoverd.url,
@@ -48,7 +55,7 @@ export async function serve(context: Context, values: ServeValues): Promise<void
 
 async function start(
   values: ServeValues,
-  rest: { log: Context["log"]; token: string | undefined; onShutdown: () => void },
+  rest: { log: Context["log"]; token: string | undefined; tls: Tls | undefined; onShutdown: () => void },
 ): Promise<Discoverd> {
   const {
     listen,
@@ -73,7 +80,7 @@ async function start(
       advertise,
       scriptChecks,
       ...(upstream ? { upstreams: upstream } : {}),
-      engine: { ttlMs: ttl },
+      engine: { ttlMs: ttl, ...(values.brakeShare === undefined ? {} : { brakeShare: values.brakeShare / 100 }) },
       ...rest,
     });
   } catch (error) {
@@ -84,6 +91,24 @@ async function start(
     }
     throw error;
   }
+}
+
+interface Tls {
+  cert: string;
+  key: string;
+  ca?: string;
+}
+
+async function readTls({ tlsCert, tlsKey, tlsClientCa }: ServeValues): Promise<Tls | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) throw new UsageError("TLS needs both --tls-cert and --tls-key");
+  const { readFile } = await import("node:fs/promises");
+  const [cert, key, ca] = await Promise.all([
+    readFile(tlsCert, "utf8"),
+    readFile(tlsKey, "utf8"),
+    tlsClientCa === undefined ? undefined : readFile(tlsClientCa, "utf8"),
+  ]);
+  return { cert, key, ...(ca === undefined ? {} : { ca }) };
 }
 
 function isInUse(error: unknown): boolean {
