@@ -7,12 +7,14 @@ export const defaultBodyLimit = 1 << 20;
  * @throws {Problem} request_body_too_big.
  */
 export async function limitBody(request: Request, limit: number): Promise<Request> {
-  if (request.body === null) return request;
-  const declared = request.headers.get("content-length");
-  if (declared !== null && !request.headers.has("transfer-encoding")) {
+  // The body is looked at last: to name it makes a stream of it, which costs as much as all the rest here.
+  const { headers, method } = request;
+  const declared = headers.get("content-length");
+  if (declared !== null && !headers.has("transfer-encoding")) {
     if (Number(declared) <= limit) return request;
     throw tooBig(limit);
   }
+  if (method === "GET" || method === "HEAD" || request.body === null) return request;
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   // Leaving the loop by the throw cancels the stream.
