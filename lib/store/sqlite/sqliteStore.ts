@@ -31,7 +31,7 @@ export interface SqliteTuning {
   keepSeconds?: number;
   /** A monotonic clock in ms. Default `performance.now`. */
   now?: () => number;
-  /** Changes that wait for a slow watcher before it is made to re-read. Default 4096. */
+  /** Changes that wait for a slow watcher before it is made to re-read. Default 16384: some batches of registrations. */
   watchLimit?: number;
 }
 
@@ -67,7 +67,7 @@ export class SqliteStore implements Store {
       keepDeletions: 10_000,
       keepSeconds: 600,
       now: () => performance.now(),
-      watchLimit: 4096,
+      watchLimit: 16_384,
       ...tuning,
     };
     this.capabilities = {

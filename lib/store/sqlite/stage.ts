@@ -10,6 +10,8 @@ import type { Tables } from "./tables.ts";
 export class Stage {
   readonly #tables: Tables;
   readonly #alive = new Set<LeaseId>();
+  /** What was read or written in here: nobody else writes meanwhile, and a condition is mostly on the key of the put that follows. */
+  readonly #seen = new Map<string, Entry | undefined>();
   /** What watchers get once it is committed, in order. */
   readonly changes: Change[] = [];
   rev: Revision;
@@ -33,7 +35,7 @@ export class Stage {
     const rev = this.rev + 1;
     const before = this.changes.length;
     for (const operation of branch) {
-      if (operation.op === "get") entries.push(this.#tables.get(operation.key));
+      if (operation.op === "get") entries.push(this.#get(operation.key));
       else if (operation.op === "put") this.#put(operation, rev);
       else if (operation.op === "delete") this.#delete(operation.key, rev);
       else for (const key of this.#tables.keysUnder(operation.prefix)) this.#delete(key, rev);
@@ -69,8 +71,15 @@ export class Stage {
     return true;
   }
 
+  #get(key: string): Entry | undefined {
+    if (this.#seen.has(key)) return this.#seen.get(key);
+    const entry = this.#tables.get(key);
+    this.#seen.set(key, entry);
+    return entry;
+  }
+
   #holds(condition: Condition): boolean {
-    const entry = this.#tables.get(condition.key);
+    const entry = this.#get(condition.key);
     if ("exists" in condition) return (entry !== undefined) === condition.exists;
     if ("modRev" in condition) return (entry?.modRev ?? 0) === condition.modRev;
     return (entry?.createRev ?? 0) === condition.createRev;
@@ -78,15 +87,17 @@ export class Stage {
 
   #put(operation: Extract<Operation, { op: "put" }>, rev: Revision): void {
     const { key, lease } = operation;
-    const createRev = this.#tables.get(key)?.createRev ?? rev;
+    const createRev = this.#get(key)?.createRev ?? rev;
     // A copy: the caller may use its buffer again while watchers still hold this.
     const entry: Entry = { key, value: operation.value.slice(), createRev, modRev: rev };
     if (lease !== undefined) entry.lease = lease;
     this.#tables.put(entry);
+    this.#seen.set(key, entry);
     this.changes.push({ type: "put", entry });
   }
 
   #delete(key: string, rev: Revision): void {
+    this.#seen.set(key, undefined);
     if (!this.#tables.delete(key, rev)) return;
     this.changes.push({ type: "delete", key, rev });
     this.deletions++;
