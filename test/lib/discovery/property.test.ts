@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Discovery, Instance } from "../../../lib/discovery/discovery.ts";
+import type { Discovery, Instance, InstanceState } from "../../../lib/discovery/discovery.ts";
 import { DiscoveryError } from "../../../lib/discovery/discoveryError.ts";
 import { openEngine } from "../../../lib/discovery/engine/openEngine.ts";
 import { openStore } from "../../../lib/store/openStore.ts";
@@ -18,18 +18,48 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ op: fc.constant("register"), service, on, instance }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant("deregister"), service, on, instance }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("lead"), service, on, instance }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant("state"),
+      service,
+      on,
+      instance,
+      state: fc.constantFrom("up", "warning", "down", "maintenance"),
+      byCheck: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant("batch"), service, on, instance, another: instance }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("meta"), service, on, instance, named: fc.boolean() }) },
 );
-type Step = { op: string; service: string; on: number; instance?: Instance; manual?: boolean; named?: boolean };
+type Step = {
+  state?: string;
+  byCheck?: boolean;
+  another?: Instance;
+  op: string;
+  service: string;
+  on: number;
+  instance?: Instance;
+  manual?: boolean;
+  named?: boolean;
+};
 
-async function run(engine: Discovery, { op, service: name, instance: one, manual, named }: Step): Promise<void> {
+async function run(
+  engine: Discovery,
+  { op, service: name, instance: one, manual, named, state, byCheck, another }: Step,
+): Promise<void> {
   try {
     if (op === "add") await engine.addService(name, { leader_type: manual ? "manual" : "oldest" });
     else if (op === "remove") await engine.removeService(name);
     else if (!one) return;
     else if (op === "register") await engine.register(name, one);
     else if (op === "deregister") await engine.deregister(name, one.id);
-    else if (op === "lead") await engine.setLeader(name, one.id);
+    else if (op === "state") {
+      const change = { state: state as InstanceState, reason: "r", by: byCheck ? "check" : "operator" } as const;
+      await engine.setState(name, one.id, change);
+    } else if (op === "batch") {
+      await engine.registerAll([one, another ?? one].map((instance) => ({ service: name, instance })));
+    } else if (op === "lead") await engine.setLeader(name, one.id);
     else {
       const index = (await engine.meta(name))?.index ?? 0;
       await engine.setMeta(name, { data: index, index, ...(named ? { leader_id: one.id } : {}) });
@@ -88,6 +118,6 @@ test("whatever is done through two daemons of one store: both end equal, and so 
         await store.close();
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 300 },
   );
 }, 60_000);
