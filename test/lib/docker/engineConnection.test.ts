@@ -4,6 +4,7 @@ import net from "node:net";
 import { dirname, join } from "node:path";
 import { createDockerClient, DockerError } from "../../../lib/docker/index.ts";
 import { FakeEngine, json } from "./fakeEngine.ts";
+import { withoutRights } from "./withoutRights.ts";
 
 let engine: FakeEngine;
 beforeEach(async () => {
@@ -167,13 +168,14 @@ describe("a socket that", () => {
     chmodSync(dirname(engine.socket), 0o755);
     const isRoot = process.getuid?.() === 0;
     const script = `
-      const { createDockerClient } = await import(${JSON.stringify(join(import.meta.dir, "../../../lib/docker/index.ts"))});
+      import { createDockerClient } from ${JSON.stringify(join(import.meta.dir, "../../../lib/docker/index.ts"))};
       createDockerClient({ host: ${JSON.stringify(engine.url)} }).ping().catch((error) => console.log(error.code, error.message));
     `;
-    const nobody = isRoot ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
     if (!isRoot) chmodSync(engine.socket, 0o000);
-    const child = Bun.spawn([...nobody, process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+    const nobody = await withoutRights(script);
+    const child = Bun.spawn(nobody.argv, { stdout: "pipe", stderr: "inherit" });
     expect(await new Response(child.stdout).text()).toStartWith("permission_denied Docker at unix://");
+    nobody.remove();
   });
 
   test("speaks something else", async () => {

@@ -13,6 +13,7 @@ import { type Docker, startDocker } from "../../testbed/hosts.ts";
 import { busyboxImage } from "../../testbed/images.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
 import { silentLog } from "./silentLog.ts";
+import { withoutRights } from "./withoutRights.ts";
 
 const sleeper = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait"];
 
@@ -296,7 +297,7 @@ describe.each(["old", "new"] as const)("%s engine", (kind) => {
     chmodSync(dirname(docker.socket), 0o755);
     const library = JSON.stringify(join(import.meta.dir, "../../../lib/docker/index.ts"));
     const script = `
-      const { createContainerWatcher, createDockerClient } = await import(${library});
+      import { createContainerWatcher, createDockerClient } from ${library};
       const log = { debug() {}, info() {}, warn() {} };
       const watcher = createContainerWatcher(createDockerClient({ host: ${JSON.stringify(docker.url)} }), { log });
       for await (const { connected, reason } of watcher.states(new AbortController().signal)) {
@@ -304,8 +305,8 @@ describe.each(["old", "new"] as const)("%s engine", (kind) => {
         if (connected) await watcher.close();
       }
     `;
-    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    const child = Bun.spawn([...nobody, process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+    const nobody = await withoutRights(script);
+    const child = Bun.spawn(nobody.argv, { stdout: "pipe", stderr: "inherit" });
     let told = "";
     for await (const chunk of child.stdout) {
       told += new TextDecoder().decode(chunk);
@@ -313,6 +314,7 @@ describe.each(["old", "new"] as const)("%s engine", (kind) => {
     }
     expect(told).toMatch(/permission denied[^\n]*\nconnected\n$/);
     expect(await child.exited).toBe(0);
+    nobody.remove();
   });
 });
 
