@@ -1,6 +1,7 @@
 import { type Context, ExitError, type Options } from "../../../lib/cli/index.ts";
 import { createContainerWatcher, dockerClientFromEnv } from "../../../lib/docker/index.ts";
 import type { OpenRegistry } from "../registries/openRegistry.ts";
+import { settleMemory } from "../settleMemory.ts";
 import { type ExitPolicy, startRegistrator } from "../startRegistrator.ts";
 import type { SwarmMode } from "../swarm/swarmContainers.ts";
 import { type ApiFlags, daemonApi } from "./daemonApi.ts";
@@ -43,6 +44,7 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
       options: values.owner ? { owner: values.owner } : {},
       log,
     });
+    void settleMemory(registrator, signal);
     try {
       await api.serve(registrator);
       await aborted(signal);

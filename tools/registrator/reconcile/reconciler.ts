@@ -266,9 +266,11 @@ export class Reconciler {
         else fresh.delete(key);
       }
       for (const [key, entry] of fresh) {
-        const known = entry.owner === "" ? this.#actual?.get(key) : undefined;
-        // Where stamps cannot be (the original's exact body), what we wrote is ours as long as it stays so.
-        if (known && known.owner !== "" && known.fingerprint === entry.fingerprint) fresh.set(key, known);
+        const known = this.#actual?.get(key) ?? (entry.owner === "" ? undefined : this.#desired?.entries.get(key));
+        if (known?.fingerprint !== entry.fingerprint) continue;
+        // What is the same is kept once. And where stamps cannot be (the original's exact body), what we wrote is ours as long as it
+        // stays so.
+        if (known.owner === entry.owner || entry.owner === "") fresh.set(key, known);
       }
       this.#actual = fresh;
       if (this.#listAttempts > 0) this.#retryAllNow();

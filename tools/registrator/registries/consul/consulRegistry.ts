@@ -10,6 +10,7 @@ import {
 } from "./consulEntry.ts";
 import { type ConsulCall, ConsulError } from "./consulError.ts";
 
+const noServices = new URLSearchParams({ filter: 'ID == ""' });
 /** The checks that tell a state of ours: a service's health by Docker, and its maintenance. */
 const ourChecks = new URLSearchParams({ filter: 'CheckID matches "^(registrator-health|_service_maintenance):"' });
 
@@ -63,7 +64,8 @@ export function consulRegistry(
     showsHealth: true,
     entryOf: (service, origin) => consulEntry(service, origin, options),
     async ping(signal) {
-      await call("GET", "/v1/status/leader", signal);
+      // Of the agent itself: it takes registrations before its servers have a leader.
+      await call("GET", `/v1/agent/services?${noServices}`, signal);
     },
 
     async list(signal) {
