@@ -43,6 +43,7 @@ class DirectSource implements Push {
   readonly type = "direct";
   readonly #handlers: PushHandlers;
   #controller: DirectController | undefined;
+  #isOver = false;
   #finish: (() => void) | undefined;
 
   constructor(handlers: PushHandlers) {
@@ -50,6 +51,7 @@ class DirectSource implements Push {
   }
 
   pull(controller: DirectController): Promise<void> {
+    if (this.#isOver) return Promise.resolve();
     this.#controller = controller;
     // The stream lasts as long as this promise.
     const lasting = new Promise<void>((resolve) => {
@@ -59,9 +61,9 @@ class DirectSource implements Push {
     return lasting;
   }
 
+  /** Also before anything was asked for: a HEAD request, say. */
   cancel(): void {
-    if (!this.#close()) return;
-    this.#handlers.gone();
+    if (this.#close()) this.#handlers.gone();
   }
 
   write(bytes: Uint8Array): boolean {
@@ -84,7 +86,8 @@ class DirectSource implements Push {
   }
 
   #close(): boolean {
-    if (!this.#controller) return false;
+    if (this.#isOver) return false;
+    this.#isOver = true;
     this.#controller = undefined;
     this.#finish?.();
     this.#finish = undefined;

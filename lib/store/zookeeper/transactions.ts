@@ -43,16 +43,17 @@ export class Transactions {
       );
     }
     const [lease] = leases;
-    const writer = lease === undefined ? this.#client : clientOf(lease);
+    const writer = lease === undefined ? this.#client : writerOf(lease, clientOf);
     const keys = new Set([...(txn.if ?? []).map(({ key }) => key), ...keysOf(txn.then), ...keysOf(txn.else ?? [])]);
     return await this.#locks.run(keys, () => this.#try(txn, [...keys], writer));
   }
 
-  async #try(txn: Transaction, keys: readonly string[], writer: ZooKeeper): Promise<TxnResult> {
+  /** `writer`: whose session makes ephemeral znodes; an error where that session is not ours, so that none can be made. */
+  async #try(txn: Transaction, keys: readonly string[], writer: ZooKeeper | StoreError): Promise<TxnResult> {
     for (let tries = 0; tries < maxTries; tries++) {
       if (tries > 2) await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(100, 2 ** tries)));
       // A registration is a key that must not be there: it is tried without a look.
-      const assumed = tries === 0 && onlyMakes(txn);
+      const assumed = tries === 0 && onlyMakes(txn) && !(writer instanceof StoreError);
       const known = assumed ? new Map<string, Known>() : await this.#read(keys);
       const deleted = await this.#deleted(txn);
       const plan = planTransaction(txn, known, deleted, this.#paths);
@@ -61,6 +62,8 @@ export class Transactions {
       if (plan.kind === "read" && plan.checks.length === 0)
         return { ok: true, rev, wrote: false, entries: gets(txn.then, known) };
       const operations = plan.kind === "read" ? plan.checks : plan.operations;
+      // What is on another process' lease already may be written over; only that process puts anything new on it.
+      if (writer instanceof StoreError && operations.some(isEphemeral)) throw writer;
       const bytes = operations.reduce((sum, operation) => sum + sizeOf(operation), 0);
       if (bytes > maxRequestBytes) {
         if (txn.then.every(({ op }) => op === "deletePrefix") && !txn.if?.length)
@@ -68,7 +71,9 @@ export class Transactions {
         throw new StoreError("too_large", `a txn of ${bytes} bytes; ZooKeeper takes ${maxRequestBytes}`);
       }
       try {
-        const done = await (plan.kind === "read" ? this.#client : writer).multi(operations);
+        const done = await (plan.kind === "read" || writer instanceof StoreError ? this.#client : writer).multi(
+          operations,
+        );
         const stat = done.results.map((result) => ("stat" in result ? (result.stat?.mzxid ?? 0) : 0));
         return {
           ok: true,
@@ -169,3 +174,17 @@ function onlyMakes(txn: Transaction): boolean {
 /** At least what an operation takes in a request. */
 const sizeOf = (operation: MultiRequest): number =>
   operation.path.length + 64 + ("data" in operation ? (operation.data?.length ?? 0) : 0);
+
+/** Every `create` under a lease is an ephemeral znode of its session. */
+function isEphemeral(operation: MultiRequest): boolean {
+  return operation.op === "create" && operation.mode === "ephemeral";
+}
+
+function writerOf(lease: LeaseId, clientOf: (lease: LeaseId) => ZooKeeper): ZooKeeper | StoreError {
+  try {
+    return clientOf(lease);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "lease_expired") return error;
+    throw error;
+  }
+}

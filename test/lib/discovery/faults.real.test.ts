@@ -169,6 +169,32 @@ describe.each(clusters)("two daemons on three servers of $name", ({ leaseMs, sla
   const back = () =>
     waitFor(() => cluster.leader().then(() => true), { what: "the cluster to have a leader", deadlineMs: 60_000 });
 
+  test("a state is said through the daemon that does not have the instance, and changes no hands", async () => {
+    const service = `states-${++round}`;
+    const [one, two] = [await daemon(cluster, leaseMs), await daemon(cluster, leaseMs)];
+    await waitFor(() => one.addService(service).then(() => true), { what: "a service", deadlineMs: 20_000 });
+    const instance = instanceAt("10.9.0.1:80");
+    await one.register(service, instance);
+    await waitFor(() => two.instances(service)?.length === 1, { what: "the other to see it" });
+    const end = alive(service, instance, [one]);
+    undo.push(end);
+    await two.setState(service, instance.id, { state: "maintenance", reason: "disk" });
+    const seen = () => one.instances(service, { detail: true })?.[0];
+    await waitFor(() => seen()?.state === "maintenance", { what: "the first to see the state" });
+    expect(seen()).toMatchObject({
+      reason: "disk",
+      owner: one.status().daemon,
+      index: two.instances(service)?.[0]?.index,
+    });
+    await two.setState(service, instance.id, { state: "up" });
+    await waitFor(() => seen()?.state === "up" && two.leader(service), { what: "it to be up, and to lead" });
+    end();
+    await waitFor(() => two.instances(service)?.length === 0, {
+      what: "it to go when its heartbeats end",
+      deadlineMs: ttlMs + 15_000,
+    });
+  });
+
   test("nothing happens", () => through(async () => undefined));
 
   test("its leader is killed, and comes back", () =>

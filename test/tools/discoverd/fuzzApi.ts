@@ -11,6 +11,8 @@ export interface FuzzResult {
   /** Heap in use after a tenth of the requests and after all of them, in bytes, garbage collected. */
   heap: [number, number];
   engine: Pick<ReturnType<Engine["status"]>, "services" | "instances">;
+  /** Watches that are still open. */
+  watchers: number;
 }
 
 const statusesThatMayBe = new Set([200, 400, 403, 404, 405, 409, 412, 415, 421, 500, 503]);
@@ -55,7 +57,12 @@ export async function fuzzApi(count: number, seed: number): Promise<FuzzResult> 
     if (n + 1 === Math.ceil(count / 10)) early = heapInUse();
   }
   const { services, instances } = engine.status();
-  const result: FuzzResult = { statuses, heap: [early, heapInUse()], engine: { services, instances } };
+  const result: FuzzResult = {
+    statuses,
+    heap: [early, heapInUse()],
+    engine: { services, instances },
+    watchers: engine.watchers,
+  };
   await engine.close();
   await store.close();
   return result;
