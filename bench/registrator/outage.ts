@@ -9,8 +9,13 @@ export interface Outage {
   /** Containers started and killed meanwhile. */
   started: number;
   killed: number;
-  /** From its first answer to being equal to Docker, in ms; undefined: not within 30 s. */
+  /**
+   * From its return to being equal to Docker, in ms; undefined: not within 30 s. It has returned when it knows its leader: before, it
+   * answers reads, and holds writes back.
+   */
   equalAfterMs?: number;
+  /** The same from the first read that it answered. */
+  fromFirstAnswerMs?: number;
   lost: number;
   left: number;
 }
@@ -48,7 +53,12 @@ export async function outage(all: readonly Contender[], crowd: Crowd): Promise<O
         };
       };
       await waitFor(wrong, { what: "Consul to answer", deadlineMs: 60_000, intervalMs: 5 });
-      const back = performance.now();
+      const answered = performance.now();
+      let returned = Number.POSITIVE_INFINITY;
+      const leader = waitFor(() => knowsLeader(consul.url), { what: "a leader", deadlineMs: 60_000, intervalMs: 10 });
+      void leader.then(() => {
+        returned = performance.now();
+      });
       const equal = async () => {
         const { lost, left } = await wrong();
         return lost + left === 0;
@@ -56,11 +66,21 @@ export async function outage(all: readonly Contender[], crowd: Crowd): Promise<O
       const isEqual = await waitFor(equal, { what: "it to be equal", deadlineMs: 30_000, intervalMs: 5 }).catch(
         () => false,
       );
-      const equalAfterMs = Math.round(performance.now() - back);
-      return { who, downSeconds, started, killed, ...(isEqual ? { equalAfterMs } : {}), ...(await wrong()) };
+      const now = performance.now();
+      await leader;
+      const took = {
+        equalAfterMs: Math.max(0, Math.round(now - returned)),
+        fromFirstAnswerMs: Math.round(now - answered),
+      };
+      return { who, downSeconds, started, killed, ...(isEqual ? took : {}), ...(await wrong()) };
     }),
   );
   await Promise.all(runs.map((run) => run.stop()));
   await crowd.clear("marker");
   return found;
+}
+
+async function knowsLeader(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/v1/status/leader`, { signal: AbortSignal.timeout(2000) });
+  return answer.ok && (await answer.json()) !== "";
 }
