@@ -67,7 +67,9 @@ export async function startMesh(binary: string, args: readonly string[], api: st
     if (status?.ready && status.dns) return mesh;
     if (Date.now() > deadline) {
       await mesh.stop();
-      throw new Error(`consulate up is not ready: ${status?.reason ?? status?.dnsReason ?? "no answer"}\n${lines.join("\n")}`);
+      throw new Error(
+        `consulate up is not ready: ${status?.reason ?? status?.dnsReason ?? "no answer"}\n${lines.join("\n")}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
