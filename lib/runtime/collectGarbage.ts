@@ -1,6 +1,6 @@
 import { runtime } from "./runtime.ts";
 
-/** Asks the runtime to collect garbage and to hand memory back, beside the work that goes on; does nothing where that cannot be asked. */
+/** Collects garbage and hands memory back, in a pause of about a millisecond for each MB in use: for a quiet moment. Does nothing where it cannot be asked. */
 export function collectGarbage(): void {
-  if (runtime === "bun") Bun.gc(false);
+  if (runtime === "bun") Bun.gc(true);
 }
