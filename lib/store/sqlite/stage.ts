@@ -87,11 +87,14 @@ export class Stage {
 
   #put(operation: Extract<Operation, { op: "put" }>, rev: Revision): void {
     const { key, lease } = operation;
-    const createRev = this.#get(key)?.createRev ?? rev;
     // A copy: the caller may use its buffer again while watchers still hold this.
-    const entry: Entry = { key, value: operation.value.slice(), createRev, modRev: rev };
+    const entry: Entry = { key, value: operation.value.slice(), createRev: rev, modRev: rev };
     if (lease !== undefined) entry.lease = lease;
-    this.#tables.put(entry);
+    // Most are new, and to write a row is less work than to read one.
+    if (this.#seen.has(key) || !this.#tables.add(entry)) {
+      entry.createRev = this.#get(key)?.createRev ?? rev;
+      this.#tables.put(entry);
+    }
     this.#seen.set(key, entry);
     this.changes.push({ type: "put", entry });
   }

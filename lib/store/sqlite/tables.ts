@@ -52,6 +52,12 @@ export class Tables {
     return (rows.all(prefix, prefixEnd(prefix)) as unknown as Row[]).map(toEntry);
   }
 
+  /** Whether it was not there: else nothing is written. */
+  add(entry: Entry): boolean {
+    const { key, value, createRev, modRev, lease = null } = entry;
+    return this.#run("INSERT OR IGNORE INTO kv VALUES (?, ?, ?, ?, ?)", key, value, createRev, modRev, lease) > 0;
+  }
+
   put(entry: Entry): void {
     const { key, value, createRev, modRev, lease = null } = entry;
     this.#run("INSERT OR REPLACE INTO kv VALUES (?, ?, ?, ?, ?)", key, value, createRev, modRev, lease);
