@@ -97,8 +97,16 @@ interface Kept {
   agentVersion: number;
 }
 
-/** Answers about one service, made once for all who wait for it. */
-const bodies = new WeakMap<Discovery, Map<string, Kept>>();
+/** Answers about one service, made once for all who wait for it: those that are kept, and those that are being made. */
+interface Bodies {
+  kept: Map<string, Kept>;
+  /** A change wakes a thousand at once, and all of them find nothing kept yet. */
+  making: Map<string, { index: number; agentVersion: number; made: Promise<Made> }>;
+}
+
+type Made = Pick<Kept, "body"> & Partial<Pick<Kept, "since">>;
+
+const bodies = new WeakMap<Discovery, Bodies>();
 const maxBodies = 256;
 /** Larger ones are made again rather than kept. */
 const maxBody = 1 << 20;
@@ -122,22 +130,15 @@ async function ofService(call: Call, view: View): Promise<Response> {
 }
 
 /** Makes the answer at an index; `since` is the earliest index at which it is known to have been the same. */
-function bodyMaker(
-  call: Call,
-  service: string,
-  view: View,
-): (index: number) => Promise<{ body: string; since?: number }> {
+function bodyMaker(call: Call, service: string, view: View): (index: number) => Promise<Made> {
   const { query, face, request } = call;
   const { discovery, agent } = face;
   const tags = query.getAll("tag");
   const passes = filterOf(call);
   const key = keyOf(request.url);
-  const known = bodies.get(discovery) ?? new Map<string, Kept>();
-  bodies.set(discovery, known);
-  return async (index) => {
-    const kept = known.get(key);
-    if (kept && kept.index === index && kept.agentVersion === agent.version) return kept;
-    const agentVersion = agent.version;
+  const { kept: known, making } = bodies.get(discovery) ?? { kept: new Map(), making: new Map() };
+  bodies.set(discovery, { kept: known, making });
+  const make = async (index: number, agentVersion: number): Promise<Made> => {
     const entries = ((await discovery.instances(service)) ?? [])
       .map((instance) => viewed(service, instance))
       .filter((seen) => tags.every((tag) => seen.tags.includes(tag)))
@@ -146,10 +147,23 @@ function bodyMaker(
     const body = encoded(query, entries);
     // What changed meanwhile would be kept under an older index.
     if (body.length > maxBody || (await discovery.index(service)) > index) return { body };
+    const kept = known.get(key);
     const since = kept?.body === body && kept.index <= index ? kept.since : index;
     if (known.size >= maxBodies) known.clear();
     known.set(key, { body, since, index, agentVersion });
     return { body, since };
+  };
+  return async (index) => {
+    const { version: agentVersion } = agent;
+    const kept = known.get(key);
+    if (kept && kept.index === index && kept.agentVersion === agentVersion) return kept;
+    const others = making.get(key);
+    if (others && others.index === index && others.agentVersion === agentVersion) return others.made;
+    const made = make(index, agentVersion).finally(() => {
+      if (making.get(key)?.made === made) making.delete(key);
+    });
+    making.set(key, { index, agentVersion, made });
+    return made;
   };
 }
 
