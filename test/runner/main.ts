@@ -1,9 +1,11 @@
 /** What `./check` runs once Bun and the packages are there: `main.ts RING [FILTER...]`. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type GoPart, isBuilt } from "../testbed/build.ts";
 import { sweepLeftovers } from "../testbed/sweep.ts";
 import { execute } from "./execute.ts";
 import { goPartsFor } from "./goPartsFor.ts";
+import { inLanes } from "./inLanes.ts";
 import { Report } from "./Report.ts";
 import { filesOf, type Ring } from "./rings.ts";
 import { runTests } from "./runTests.ts";
@@ -11,6 +13,8 @@ import { runTests } from "./runTests.ts";
 const root = join(import.meta.dir, "..", "..");
 const [ring = "all", ...filters] = process.argv.slice(2);
 const rings: Ring[] = ring === "all" ? ["unit", "real", "mesh"] : ring === "real" ? ["real", "mesh"] : [ring as Ring];
+/** Test files at a time: most of them wait for a server, a lease or a TTL, not for the processor. */
+const lanes = 2;
 const report = new Report();
 const paths = [...new Bun.Glob("test/**/*.test.ts").scanSync(root)];
 const files = { unit: of("unit"), real: of("real"), mesh: of("mesh") };
@@ -44,12 +48,18 @@ async function unit(): Promise<void> {
   report.add(`unit tests (${files.unit.length} files)`, run.seconds, run, run.output);
 }
 
-/** One process a file, one after the other: a file that hangs costs ten minutes, not the whole run. */
-async function real(which: "real" | "mesh"): Promise<void> {
-  for (const file of files[which]) {
+/** One process a file: a file that hangs costs ten minutes, not the whole run. */
+async function real(): Promise<void> {
+  await inLanes([...files.real, ...files.mesh], { lanes, alone: wantsToBeAlone }, async (file) => {
     const run = await runTests([file], { timeoutMs: 600_000, testMs: 300_000, cwd: root });
     report.add(file, run.seconds, run, run.output);
-  }
+    for (const dir of await sweepLeftovers()) report.fail(`${file}: it did not stop or remove what is in ${dir}`);
+  });
+}
+
+/** A file that measures, or that hurts what others use too, says so in a comment of its own: `// alone: why`. */
+function wantsToBeAlone(file: string): boolean {
+  return /^\/\/ alone: /m.test(readFileSync(join(root, file), "utf8"));
 }
 
 /** The servers from Go modules; what is there already is not looked at again. @returns false when one could not be built. */
@@ -106,9 +116,7 @@ async function main(): Promise<void> {
   const ready = [await buildProduct(), await goBuilt];
   if (ready.includes(false))
     return report.fail("the real and mesh tests were not run: what they need could not be built");
-  await real("real");
-  await real("mesh");
-  for (const dir of await sweepLeftovers()) report.fail(`a test run died and left ${dir}`);
+  await real();
 }
 
 await main().catch((error: unknown) => {

@@ -3,10 +3,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { must, run } from "./command.ts";
 import { type Lock, tryLock } from "./locks.ts";
-import { scratchDir } from "./scratch.ts";
-
-/** File in a scratch directory that names the network it stands for, so that a sweep can remove it. */
-export const networkFile = "network";
+import { networkFile, scratchDir } from "./scratch.ts";
 
 /** One namespace on the bridge. */
 export interface NetworkHost {

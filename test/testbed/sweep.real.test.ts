@@ -7,6 +7,8 @@ import { sweepLeftovers } from "./sweep.ts";
 import { mountsBelow } from "./traces.ts";
 import { waitFor } from "./waitFor.ts";
 
+// alone: it kills the owner of an engine, which another sweep would tell as a failure.
+
 /** Starts an engine with a container in it, tells where, and goes on until it is killed. */
 const owner = `
   import { startDocker } from "./hosts.ts";

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeFreeLocks } from "./locks.ts";
-import { networkFile, removeNetwork } from "./network.ts";
+import { removeNetwork } from "./network.ts";
 import { processEntry } from "./procfs.ts";
-import { ownerFile, scratchPrefix } from "./scratch.ts";
+import { networkFile, ownerFile, scratchPrefix } from "./scratch.ts";
 import { removeEngineTraces } from "./traces.ts";
 
 /**

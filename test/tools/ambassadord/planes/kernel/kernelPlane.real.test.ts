@@ -6,6 +6,8 @@ import { type Helper, inNamespace } from "../../inNamespace.ts";
 import { type TestBridge, testBridge } from "../../namespaces.ts";
 import { backendOf, routeOf } from "../../routeOf.ts";
 
+// alone: it measures how long routes take to change.
+
 // 11 and 12 call, 21 to 23 serve, 29 has no program: who dials it is answered by its kernel or not at all.
 let bridge: TestBridge;
 let host: Helper;
