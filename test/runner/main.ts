@@ -44,7 +44,7 @@ async function tools(): Promise<void> {
 async function unit(): Promise<void> {
   if (filters.length === 0) await tools();
   if (files.unit.length === 0) return;
-  const run = await runTests(files.unit, { timeoutMs: 600_000, testMs: 60_000, workers: 2, cwd: root });
+  const run = await runTests(files.unit, { timeoutMs: 600_000, testMs: 60_000, workers: 4, cwd: root });
   report.add(`unit tests (${files.unit.length} files)`, run.seconds, run, run.output);
 }
 
