@@ -33,10 +33,12 @@ with_progress() {
 }
 
 # The bun of node_modules, by its own path: npm's .bin/bun is a placeholder until an install script has run, and none is run here.
+# It is put in the placeholder's place, so that `npx bun` works too.
 packaged_bun() {
   local candidate
   for candidate in node_modules/@oven/bun-*/bin/bun; do
     if [ -x "$candidate" ] && [ "$("$candidate" --version 2>/dev/null)" = "$bun_wanted" ]; then
+      [ node_modules/.bin/bun -ef "$candidate" ] || ln -sfn "../${candidate#node_modules/}" node_modules/.bin/bun 2>/dev/null || true
       echo "$PWD/${candidate%/bun}"
       return
     fi
