@@ -8,7 +8,7 @@ import process from "node:process";
  */
 export function instanceId(proto: string, addr: string): string {
   crypto ??= process.getBuiltinModule("node:crypto");
-  return crypto.createHash("md5").update(`${proto}-${addr}`).digest("hex");
+  return crypto.hash("md5", `${proto}-${addr}`, "hex");
 }
 
 /** Loaded with the first id: it is a large part of a daemon's start. */

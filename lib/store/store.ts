@@ -40,6 +40,12 @@ export interface Store {
   txn(transaction: Transaction): Promise<TxnResult>;
 
   /**
+   * As `txn` one after the other, each with a revision of its own, but for the price of one. Only where that is less than to send them
+   * all at once. When it throws, some may be done and some not. @throws {StoreError}
+   */
+  txnEach?(transactions: readonly Transaction[]): Promise<TxnResult[]>;
+
+  /**
    * Changes under a prefix after `from` (a `Snapshot.rev`), until `signal` aborts. Without `from`, or when it is too
    * old (or from another life of the store), the first event is `reset`. Starts when iterated. Never throws for a lost server.
    */

@@ -1,3 +1,4 @@
+import { pause } from "../../time/pause.ts";
 import type { DiscoveryEvent, EventKind, Instance, ServiceMeta, WatchOptions } from "../discovery.ts";
 import { DiscoveryError } from "../discoveryError.ts";
 import type { ClientLog } from "./clientLog.ts";
@@ -75,17 +76,4 @@ function eventOf({ id, data }: WireEvent): DiscoveryEvent {
     ...(fencingToken === undefined ? {} : { fencingToken }),
     rev: Number.isSafeInteger(Number(id)) ? Number(id ?? 0) : 0,
   };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

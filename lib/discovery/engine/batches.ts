@@ -1,4 +1,4 @@
-import type { Condition, Operation, Store } from "../../store/store.ts";
+import type { Condition, Operation, Store, Transaction } from "../../store/store.ts";
 
 /** One key's conditional write, to be sent with others. No two of a lot have the same key. */
 export interface BatchItem<T> {
@@ -28,17 +28,31 @@ const lanes = 128;
  */
 export async function writeInBatches<T>(store: Store, items: readonly BatchItem<T>[]): Promise<BatchResult<T>> {
   const result: BatchResult<T> = { refused: [], rev: 0 };
-  const chunks = chunksOf(items, store.capabilities.maxOperations).values();
+  const chunks = chunksOf(items, store.capabilities.maxOperations);
+  const left = (store.txnEach ? await sendAll(store.txnEach.bind(store), chunks, result) : chunks).values();
   const lane = async () => {
-    for (const chunk of chunks) {
-      if ((await send(store, chunk, result)) || chunk.length === 0) continue;
-      for (const one of chunk) {
-        if (chunk.length === 1 || !(await send(store, [one], result))) result.refused.push(one.item);
-      }
+    for (const chunk of left) {
+      if (chunk.length > 1 && !store.txnEach && (await send(store, chunk, result))) continue;
+      for (const one of chunk) if (!(await send(store, [one], result))) result.refused.push(one.item);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(lanes, chunks.length) }, lane));
   return result;
+}
+
+/** Those that were refused. */
+async function sendAll<T>(
+  txnEach: NonNullable<Store["txnEach"]>,
+  chunks: BatchItem<T>[][],
+  result: BatchResult<T>,
+): Promise<BatchItem<T>[][]> {
+  if (chunks.length === 0) return chunks;
+  const outcomes = await txnEach(chunks.map(transactionOf));
+  return chunks.filter((_, at) => {
+    const { ok = false, rev = 0 } = outcomes[at] ?? {};
+    if (ok) result.rev = Math.max(result.rev, rev);
+    return !ok;
+  });
 }
 
 /** As many in one as a transaction takes; conditions count as operations in some stores. */
@@ -78,12 +92,15 @@ function roundsOf<T>(items: readonly BatchItem<T>[]): BatchItem<T>[][] {
 }
 
 async function send<T>(store: Store, chunk: readonly BatchItem<T>[], result: BatchResult<T>): Promise<boolean> {
-  const conditions = new Map<string, Condition>();
-  for (const { conditions: own } of chunk) for (const condition of own) conditions.set(condition.key, condition);
-  const { ok, rev } = await store.txn({
-    if: [...conditions.values()],
-    then: chunk.map(({ operation }) => operation),
-  });
+  const { ok, rev } = await store.txn(transactionOf(chunk));
   if (ok) result.rev = Math.max(result.rev, rev);
   return ok;
+}
+
+function transactionOf<T>(chunk: readonly BatchItem<T>[]): Transaction {
+  const then = chunk.map(({ operation }) => operation);
+  if (chunk.length === 1) return { if: chunk[0]?.conditions ?? [], then };
+  const conditions = new Map<string, Condition>();
+  for (const { conditions: own } of chunk) for (const condition of own) conditions.set(condition.key, condition);
+  return { if: [...conditions.values()], then };
 }

@@ -3,7 +3,7 @@ import type { DiscoveryEvent, Instance, InstanceQuery, Leader, ServiceMeta } fro
 import { isUsable, matches } from "../matches.ts";
 import { sameInstance } from "../sameInstance.ts";
 import { ChangeIndexes } from "./changeIndexes.ts";
-import { eventsOf, type Shown } from "./eventsOf.ts";
+import { eventsOf, type Shown, type ShownInstance } from "./eventsOf.ts";
 import { Intern, ownString } from "./intern.ts";
 import { configKey, daemonKey, instanceKey, leaderKey, metaKey, parseKey } from "./keys.ts";
 import { leaderOf, type NamedLeader, sinceOf } from "./leaderOf.ts";
@@ -191,24 +191,22 @@ export class Catalog {
     const exists = state.config !== undefined;
     // A config that came after instances (stores without order across keys) shows them all now.
     if (exists && !existed) for (const id of state.instances.keys()) noteBefore(touch, id);
-    const before = new Map<string, Instance | undefined>();
-    const after = new Map<string, Instance | undefined>();
+    const shown: ShownInstance[] = [];
     for (const [id, was] of touch.instances) {
       const is = state.instances.get(id);
-      before.set(id, existed ? was?.instance : undefined);
-      after.set(id, exists ? is?.instance : undefined);
+      shown.push({ was: existed ? was?.instance : undefined, is: exists ? is?.instance : undefined });
       result.instances.push({ service: state.name, id, before: was, after: exists ? is : undefined });
       this.instanceCount += (exists && is ? 1 : 0) - (existed && was ? 1 : 0);
     }
     this.serviceCount += (exists ? 1 : 0) - (existed ? 1 : 0);
     if (touch.instances.size > 0) state.sorted = undefined;
     decideLeader(state, touch);
-    const told = result.events.length;
-    const was: Shown = { instances: before, leader: touch.leader, meta: existed ? touch.meta : undefined };
-    const is: Shown = { instances: after, leader: state.leader, meta: exists ? state.meta : undefined };
-    result.events.push(...eventsOf(state.name, was, is, rev));
+    const was: Shown = { leader: touch.leader, meta: existed ? touch.meta : undefined };
+    const is: Shown = { leader: state.leader, meta: exists ? state.meta : undefined };
+    const events = eventsOf(state.name, shown, was, is, rev);
+    for (const event of events) result.events.push(event);
     result.services.push(state);
-    if (result.events.length > told || exists !== existed) {
+    if (events.length > 0 || exists !== existed) {
       state.changedAt = rev;
       result.changed.push(state.name);
       if (!exists) this.#indexes.leave(state.name, rev);
@@ -308,11 +306,12 @@ function decideLeader(state: ServiceState, touch: Touched): void {
     const stands = state.instances.get(state.leader.instance.id);
     const { fencingToken } = state.leader;
     if (stands && isUsable(stands.instance) && sinceOf(stands) === fencingToken) {
-      const isOlder = (id: string) => {
+      let isOldest = true;
+      for (const id of touch.instances.keys()) {
         const record = state.instances.get(id);
-        return record !== undefined && sinceOf(record) < fencingToken && isUsable(record.instance);
-      };
-      if (![...touch.instances.keys()].some(isOlder)) {
+        if (record && sinceOf(record) < fencingToken && isUsable(record.instance)) isOldest = false;
+      }
+      if (isOldest) {
         const { instance } = stands;
         if (instance !== state.leader.instance) state.leader = { instance, fencingToken };
         return;

@@ -1,3 +1,5 @@
+import { pause } from "../../time/pause.ts";
+
 /** Time as the engine needs it: monotonic (a step of the machine's clock may expire nobody). */
 export interface Clock {
   /** Milliseconds since some start. */
@@ -8,15 +10,5 @@ export interface Clock {
 
 export const monotonicClock: Clock = {
   now: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener("abort", done);
-    }),
+  sleep: pause,
 };

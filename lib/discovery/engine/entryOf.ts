@@ -17,9 +17,10 @@ export function entryOf(change: InstanceChange, circumstances: Circumstances): H
   const { rev, history } = circumstances;
   const record = after ?? before;
   if (!record) return undefined;
-  const about = { at: Date.now(), rev, id, addr: record.instance.addr, owner: record.daemon };
-  if (!after) return { ...about, change: "down", ...causeOfEnd(change, circumstances) };
-  if (!before) return { ...about, change: "up", why: "registered" };
+  const [at, { addr }, owner] = [Date.now(), record.instance, record.daemon];
+  if (!before && after) return { at, rev, id, addr, owner, change: "up", why: "registered" }; // most are these
+  const about = { at, rev, id, addr, owner };
+  if (!before || !after) return { ...about, change: "down", ...causeOfEnd(change, circumstances) };
   if (before.instance === after.instance) return undefined; // another daemon has it, or nothing new
   const cause = history.take(service, id);
   const { state = "up", reason } = after.instance;

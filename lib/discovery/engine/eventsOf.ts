@@ -1,12 +1,16 @@
 import type { DiscoveryEvent, Instance, Leader, ServiceMeta } from "../discovery.ts";
 import { sameInstance } from "../sameInstance.ts";
 
-/** One side of a change: what was (or is) shown of the parts that changed. */
+/** One side of a change: what was (or is) shown beside the instances. */
 export interface Shown {
-  /** By id; only those that may differ. */
-  instances: ReadonlyMap<string, Instance | undefined>;
   leader: Leader | undefined;
   meta: ServiceMeta | undefined;
+}
+
+/** An instance that may differ: as it was shown, and as it is. */
+export interface ShownInstance {
+  was: Instance | undefined;
+  is: Instance | undefined;
 }
 
 /**
@@ -14,7 +18,13 @@ export interface Shown {
  * by index, then the meta, then the leader. An instance that was removed and made again in one step is `down`, then `up`.
  * All but the last carry the revision before the step, so that a watch resumed in the middle gets the whole step again.
  */
-export function eventsOf(service: string, before: Shown, after: Shown, rev: number): DiscoveryEvent[] {
+export function eventsOf(
+  service: string,
+  instances: readonly ShownInstance[],
+  before: Shown,
+  after: Shown,
+  rev: number,
+): DiscoveryEvent[] {
   const came: DiscoveryEvent[] = [];
   const went: DiscoveryEvent[] = [];
   const event = (kind: DiscoveryEvent["kind"], instance: Instance): DiscoveryEvent => ({
@@ -23,14 +33,14 @@ export function eventsOf(service: string, before: Shown, after: Shown, rev: numb
     instance,
     rev: rev - 1,
   });
-  for (const [id, is] of after.instances) {
-    const was = before.instances.get(id);
+  for (const { was, is } of instances) {
     if (was && is && was.index !== is.index) came.push(event("down", was), event("up", is));
     else if (!was && is) came.push(event("up", is));
     else if (was && !is) went.push(event("down", was));
     else if (was && is && was !== is && !sameInstance(was, is)) came.push({ ...event("update", is), previous: was });
   }
-  const events = [...came.sort(byIndex), ...went.sort(byIndex)];
+  if (came.length > 1) came.sort(byIndex);
+  const events = went.length > 0 ? [...came, ...went.sort(byIndex)] : came;
   if (after.meta && after.meta.index !== before.meta?.index) {
     events.push({ service, kind: "service_meta", service_meta: after.meta, rev: rev - 1 });
   }

@@ -16,13 +16,16 @@ export type ParsedKey =
 /** What a key names; undefined for keys that are not ours (someone else's, or of a later version). */
 export function parseKey(key: string): ParsedKey | undefined {
   if (!key.startsWith(rootPrefix)) return undefined;
-  const parts = key.slice(rootPrefix.length).split("/");
-  const [space, name, what, id] = parts;
-  if (!name) return undefined;
-  if (space === "d" && parts.length === 2) return { kind: "daemon", daemon: name };
-  if (space !== "s") return undefined;
-  if (parts.length === 3 && (what === "config" || what === "meta" || what === "leader")) {
-    return { kind: what, service: name };
+  const from = rootPrefix.length + 2;
+  const space = key.slice(rootPrefix.length, from);
+  const slash = key.indexOf("/", from);
+  if (space === "d/") return slash < 0 && key.length > from ? { kind: "daemon", daemon: key.slice(from) } : undefined;
+  if (space !== "s/" || slash <= from) return undefined;
+  const service = key.slice(from, slash);
+  if (key.startsWith("i/", slash + 1)) {
+    const id = key.slice(slash + 3);
+    return id === "" || id.includes("/") ? undefined : { kind: "instance", service, id };
   }
-  return parts.length === 4 && what === "i" && id ? { kind: "instance", service: name, id } : undefined;
+  const kind = key.slice(slash + 1);
+  return kind === "config" || kind === "meta" || kind === "leader" ? { kind, service } : undefined;
 }

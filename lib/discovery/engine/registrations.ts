@@ -34,6 +34,15 @@ interface RegistrationsOptions {
   signal: AbortSignal;
 }
 
+/** One of a batch. */
+interface Written {
+  key: string;
+  holding: Holding;
+  before: Holding | undefined;
+  /** Its places in the batch: more than one where the same was said again. */
+  at: number[];
+}
+
 /** A write whose key changed meanwhile is tried again, so often. */
 const attempts = 5;
 
@@ -78,7 +87,7 @@ export class Registrations {
 
   async registerAll(registrations: readonly Registration[]): Promise<(DiscoveryError | undefined)[]> {
     const outcomes = new Array<DiscoveryError | undefined>(registrations.length);
-    const lot = new Map<string, { holding: Holding; before: Holding | undefined; at: number[] }>();
+    const lot = new Map<string, Written>();
     for (const [at, { service, instance, options = {} }] of registrations.entries()) {
       try {
         const asked = withTtl(instance, options);
@@ -91,7 +100,7 @@ export class Registrations {
         if (earlier) earlier.holding.writing--;
         const before = earlier ? earlier.before : this.#options.holdings.get(service, instance.id);
         const holding = this.#newHolding(service, instance, asked, before);
-        lot.set(key, { holding, before, at: [...(earlier?.at ?? []), at] });
+        lot.set(key, { key, holding, before, at: earlier ? [...earlier.at, at] : [at] });
       } catch (error) {
         outcomes[at] = told(error);
       }
@@ -182,9 +191,12 @@ export class Registrations {
   }
 
   /** The put of a registration as things are now: over what is known of it, with the state that it has. */
-  #put({ service, instance, ttlAsked }: Holding, lease: string): Omit<BatchItem<Holding>, "item"> {
+  #put(
+    { service, instance, ttlAsked }: Holding,
+    lease: string,
+    key = instanceKey(service, instance.id),
+  ): Omit<BatchItem<Holding>, "item"> {
     const record: InstanceRecord | undefined = this.#catalog.service(service)?.instances.get(instance.id);
-    const key = instanceKey(service, instance.id);
     const standing = record ? record.standing : firstStanding(instance);
     const value = instanceValue({ instance, ttlAsked, standing }, this.#options.daemon);
     const conditions: Condition[] = [{ key: configKey(service), exists: true }];
@@ -193,15 +205,12 @@ export class Registrations {
     return record ? { conditions, operation } : { conditions, operation, creates: service };
   }
 
-  async #writeLot(
-    lot: readonly { holding: Holding; before: Holding | undefined; at: number[] }[],
-    fail: (at: number, error: DiscoveryError) => void,
-  ): Promise<void> {
+  async #writeLot(lot: readonly Written[], fail: (at: number, error: DiscoveryError) => void): Promise<void> {
     const { store, keeper, replica, writeTimeoutMs, awake } = this.#options;
     if (lot.length === 0) return;
     try {
       const lease = await keeper.granted(writeTimeoutMs);
-      const items = lot.map((one) => ({ item: one, ...this.#put(one.holding, lease) }));
+      const items = lot.map((one) => ({ item: one, ...this.#put(one.holding, lease, one.key) }));
       const { refused, rev } = await writeInBatches(store, items);
       if (!(await replica.reached(rev, writeTimeoutMs))) throw unavailable("the store's watch does not show it yet");
       const now = awake();

@@ -6,19 +6,36 @@ import { sqliteError } from "./sqliteError.ts";
 
 /** "qsid", so that a database of somebody else is not taken for ours. */
 const applicationId = 0x71736964;
-const formatVersion = 1;
+const formatVersion = 2;
+
+// Rows stand in the order in which they came, so that a lot of new ones fills whole pages; only the index on their keys, which are as
+// good as random, is written all over.
+const kv = `
+  CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, create_rev INTEGER NOT NULL, mod_rev INTEGER NOT NULL,
+    lease TEXT);
+  CREATE INDEX kv_by_rev ON kv (mod_rev);
+`;
 
 // `deleted` and the index on mod_rev are the revision log: what changed after a revision is every row with a greater
 // mod_rev and every deletion since. Values are not written twice. Age is in seconds since the epoch.
 const schema = `
-  CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, create_rev INTEGER NOT NULL, mod_rev INTEGER NOT NULL,
-    lease TEXT) WITHOUT ROWID;
-  CREATE INDEX kv_by_rev ON kv (mod_rev);
+  ${kv}
   CREATE TABLE deleted (rev INTEGER NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (rev, key)) WITHOUT ROWID;
   CREATE TABLE lease (id TEXT PRIMARY KEY, ttl_ms INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE meta (rev INTEGER NOT NULL, compact_rev INTEGER NOT NULL);
   INSERT INTO meta VALUES (0, 0);
   PRAGMA application_id = ${applicationId};
+  PRAGMA user_version = ${formatVersion};
+`;
+
+/** Format 1 kept the rows by their keys. */
+const fromFormat1 = `
+  DROP INDEX IF EXISTS kv_by_lease;
+  DROP INDEX kv_by_rev;
+  ALTER TABLE kv RENAME TO kv_1;
+  ${kv}
+  INSERT INTO kv SELECT key, value, create_rev, mod_rev, lease FROM kv_1 ORDER BY mod_rev;
+  DROP TABLE kv_1;
   PRAGMA user_version = ${formatVersion};
 `;
 
@@ -46,7 +63,6 @@ export function openDatabase(file: string, synchronous: "FULL" | "NORMAL"): Data
     if (found === 0 && tables.n === 0) db.exec(schema);
     else if (found !== applicationId)
       throw new StoreError("corrupt", `store ${file}: the database is not a store of ours`);
-    db.exec("DROP INDEX IF EXISTS kv_by_lease"); // of files made by earlier versions: see Tables.keysOf
     const version = pragma(db, "user_version");
     if (version > formatVersion) {
       throw new StoreError(
@@ -54,6 +70,7 @@ export function openDatabase(file: string, synchronous: "FULL" | "NORMAL"): Data
         `store ${file}: its format ${version} is newer than this program's ${formatVersion}`,
       );
     }
+    if (version < formatVersion) db.exec(fromFormat1);
     db.exec("COMMIT");
     return db;
   } catch (error) {

@@ -102,7 +102,16 @@ export class SqliteStore implements Store {
 
   async txn(transaction: Transaction): Promise<TxnResult> {
     checkTransaction(transaction, this.capabilities);
-    return await this.#write((stage) => stage.txn(transaction));
+    return await this.#write((stage) => stage.txn(transaction), transaction.then.length);
+  }
+
+  async txnEach(transactions: readonly Transaction[]): Promise<TxnResult[]> {
+    let operations = 0;
+    for (const transaction of transactions) {
+      checkTransaction(transaction, this.capabilities);
+      operations += transaction.then.length;
+    }
+    return await this.#write((stage) => transactions.map((transaction) => stage.txn(transaction)), operations);
   }
 
   watch(prefix: string, from: Revision | undefined, signal: AbortSignal): AsyncIterable<StoreEvent> {
@@ -158,9 +167,9 @@ export class SqliteStore implements Store {
     }
   }
 
-  async #write<T>(work: (stage: Stage) => T): Promise<T> {
+  async #write<T>(work: (stage: Stage) => T, operations = 1): Promise<T> {
     this.#mustBeOpen();
-    return (await this.#commits.submit(work)) as T;
+    return (await this.#commits.submit(work, operations)) as T;
   }
 
   /** One group, one transaction, one fsync. A refused request fails alone; a failing disk fails the group. */

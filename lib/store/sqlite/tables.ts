@@ -60,7 +60,15 @@ export class Tables {
 
   put(entry: Entry): void {
     const { key, value, createRev, modRev, lease = null } = entry;
-    this.#run("INSERT OR REPLACE INTO kv VALUES (?, ?, ?, ?, ?)", key, value, createRev, modRev, lease);
+    const insert = "INSERT INTO kv VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE";
+    this.#run(
+      `${insert} SET value = excluded.value, create_rev = excluded.create_rev, mod_rev = excluded.mod_rev, lease = excluded.lease`,
+      key,
+      value,
+      createRev,
+      modRev,
+      lease,
+    );
   }
 
   /** Whether it was there. */

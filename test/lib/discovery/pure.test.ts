@@ -94,28 +94,17 @@ test("eventsOf: those that came by index, those that went, meta, leader; only th
   const a = { ...instanceAt("a:1"), index: 1 };
   const b = { ...instanceAt("b:1"), index: 2 };
   const c = { ...instanceAt("c:1"), index: 3 };
-  const before = {
-    instances: new Map([
-      [a.id, a],
-      [b.id, b],
-      [c.id, undefined],
-    ]),
-    leader: undefined,
-    meta: undefined,
-  };
-  const after = {
-    instances: new Map([
-      [c.id, c],
-      [b.id, { ...b, index: 9 }],
-      [a.id, undefined],
-    ]),
-    leader: { instance: c, fencingToken: 3 },
-    meta: { data: 1, index: 9 },
-  };
-  const events = eventsOf("s", before, after, 10);
+  const instances = [
+    { was: a, is: undefined },
+    { was: b, is: { ...b, index: 9 } },
+    { was: undefined, is: c },
+  ];
+  const before = { leader: undefined, meta: undefined };
+  const after = { leader: { instance: c, fencingToken: 3 }, meta: { data: 1, index: 9 } };
+  const events = eventsOf("s", instances, before, after, 10);
   expect(events.map(inShort)).toEqual(["down b:1", "up c:1", "up b:1", "down a:1", "service_meta 1", "leader c:1"]);
   expect(events.map(({ rev }) => rev)).toEqual([9, 9, 9, 9, 9, 10]);
-  expect(eventsOf("s", before, before, 11)).toEqual([]);
+  expect(eventsOf("s", [{ was: a, is: { ...a } }], before, before, 11)).toEqual([]);
 });
 
 describe("expiring", () => {
