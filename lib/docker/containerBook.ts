@@ -53,8 +53,11 @@ interface Entry {
   reading: boolean;
   /** What happened since the reading in flight began, and so is newer than it. */
   since?: { kind: "died"; exitCode: number } | { kind: "removed" };
-  /** It is dirty for nothing but a start during the reading in flight: a reading that finds it running has seen that. */
-  onlyStarted?: boolean;
+  /**
+   * When it started, if that is the last event during the reading in flight and nothing ended in it: a reading that finds it running
+   * has seen that, and what came before.
+   */
+  startedAt?: number;
   /** The oldest event not yet seen in a settled reading that began after it. */
   eventAt?: number;
   /** As `eventAt`, of the reading in flight. */
@@ -83,7 +86,7 @@ export function createContainerBook(): ContainerBook {
       entries.set(id, entry);
     }
     entry.dirty = true;
-    delete entry.onlyStarted;
+    delete entry.startedAt;
     if (queue === urgent) bulk.delete(id);
     if (!entry.reading && !urgent.has(id)) queue.add(id);
     return entry;
@@ -128,10 +131,8 @@ export function createContainerBook(): ContainerBook {
 
     event(event) {
       const { id } = event;
-      const before = entries.get(id);
-      const onlyStarted = event.kind === "started" && before?.reading === true && !before.dirty;
       const entry = mark(id, urgent);
-      if (onlyStarted) entry.onlyStarted = true;
+      if (event.kind === "started" && entry.reading && !entry.since) entry.startedAt = event.at;
       entry.eventAt ??= event.at;
       if (event.kind === "changed" || event.kind === "started") return undefined;
       if (event.kind === "signalled") {
@@ -186,7 +187,7 @@ export function createContainerBook(): ContainerBook {
       if (!entry) return undefined;
       entry.dirty = false;
       entry.reading = true;
-      delete entry.onlyStarted;
+      delete entry.startedAt;
       delete entry.since;
       if (entry.eventAt !== undefined) entry.readingFor = entry.eventAt;
       delete entry.eventAt;
@@ -197,10 +198,10 @@ export function createContainerBook(): ContainerBook {
       const entry = entries.get(id);
       if (!entry?.reading) return undefined;
       const changed = apply(id, entry, reading);
-      // A reading in flight often sees already what an event after it tells: the engine answers when the start is done.
-      const sawStart = entry.onlyStarted === true && reading.kind === "read" && reading.container.state.running;
+      // A reading in flight often sees already what events after it tell: the engine holds its answer back until the start is done.
+      const sawStart = entry.startedAt !== undefined && reading.kind === "read" && reading.container.state.running;
       if (sawStart) entry.dirty = false;
-      const eventAt = sawStart ? entry.eventAt : (entry.readingFor ?? entry.eventAt);
+      const eventAt = sawStart ? entry.startedAt : (entry.readingFor ?? entry.eventAt);
       awaited.delete(id);
       entry.reading = false;
       delete entry.since;

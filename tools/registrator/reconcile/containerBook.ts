@@ -128,7 +128,7 @@ function lookupOf(state: ContainersState): Lookup {
 }
 
 function byAge(a: Page, b: Page): number {
-  const left = `${a.container.startedAt}|${a.container.id}`;
-  const right = `${b.container.startedAt}|${b.container.id}`;
-  return left < right ? -1 : left > right ? 1 : 0;
+  const { startedAt: left, id } = a.container;
+  const { startedAt: right, id: other } = b.container;
+  return left < right ? -1 : left > right ? 1 : id < other ? -1 : 1;
 }
