@@ -1,7 +1,8 @@
 /**
  * Answers a second of our DNS, of unbound (local-data, one thread) and of CoreDNS (etcd plugin), from the same 1,000 services of three
  * instances, A and SRV, by dnsperf on loopback: `bun bench/dns.ts [--seconds N] [--rounds N]`. The servers take turns, since the machine
- * is shared. CPU time for each answer is what a busy machine blurs least. Needs unbound and dnsperf (Debian); CoreDNS is left out
+ * is shared. CPU time for each answer is what a busy machine blurs least; `busy` is the server's share of a core: well below 1, it
+ * was dnsperf (two threads) that set the pace. Needs unbound and dnsperf (Debian); CoreDNS is left out
  * with `--no-coredns`. Writes bench/results/dns.json.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -38,6 +39,7 @@ interface Server {
 interface Round {
   perSecond: number;
   cpuMicros: number;
+  busy: number;
   lost: number;
 }
 
@@ -163,13 +165,15 @@ async function measure(server: Server, type: "A" | "SRV"): Promise<Round> {
     { stdout: "pipe", stderr: "ignore" },
   );
   const out = await new Response(child.stdout).text();
+  const used = cpuMicros(server.pid) - before;
   const read = (what: RegExp) => Number(what.exec(out)?.[1] ?? Number.NaN);
   const completed = read(/Queries completed:\s+(\d+)/);
   const noError = read(/NOERROR (\d+)/);
   if (noError !== completed) throw new Error(`${server.name} ${type}: not all were answered with NOERROR\n${out}`);
   return {
     perSecond: Math.round(read(/Queries per second:\s+([\d.]+)/)),
-    cpuMicros: (cpuMicros(server.pid) - before) / completed,
+    cpuMicros: used / completed,
+    busy: used / 1e6 / Number(values.seconds),
     lost: read(/Queries lost:\s+(\d+)/),
   };
 }
@@ -191,6 +195,7 @@ try {
         type,
         perSecond: median(all.map((round) => round.perSecond)),
         cpuMicros: Number(median(all.map((round) => round.cpuMicros)).toFixed(2)),
+        busy: Number(median(all.map((round) => round.busy)).toFixed(2)),
         lost: all.reduce((sum, round) => sum + round.lost, 0),
         oursToIt: Number(median(ratios).toFixed(2)),
         spread: [Math.min(...ratios), Math.max(...ratios)].map((ratio) => Number(ratio.toFixed(2))),

@@ -17,10 +17,14 @@ export interface ResponderOptions {
 }
 
 /** From a message to the message that answers it; undefined: stay silent. Never throws or rejects. */
-export type Responder = (
-  message: Uint8Array,
-  context: QuestionContext,
-) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
+export interface Responder {
+  (message: Uint8Array, context: QuestionContext): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /**
+   * The reply that is kept for the UDP message in `bytes` from `start` to `end`: itself, with an id of its own (copy it, and set the
+   * id). Undefined: none is; the message has to be answered as above.
+   */
+  kept?(bytes: Uint8Array, start: number, end: number, context: QuestionContext): Uint8Array | undefined;
+}
 
 /**
  * The server without its sockets. Zones that answer at once are answered at once: no promise is made for them. Answers that
@@ -35,15 +39,14 @@ export function createResponder(options: ResponderOptions): Responder {
   const kept = new AnswerCache(options.cacheBytes ?? 4 << 20);
   const recursionAvailable = forwarder !== undefined;
 
-  return (message, context) => {
-    // All of a question but its id.
-    const key = context.transport === "udp" && message.length <= longestKey ? latin1(message, 2) : "";
-    const known = key === "" ? undefined : kept.get(key, context);
-    if (known) return withId(known, message);
-    return answer(message, context, key);
+  const respond: Responder = (message, context) => {
+    const known = context.transport === "udp" ? kept.get(message, 0, message.length, context) : undefined;
+    return known ? withId(known, message) : answer(message, context);
   };
+  respond.kept = (bytes, start, end, context) => kept.get(bytes, start, end, context);
+  return respond;
 
-  function answer(message: Uint8Array, context: QuestionContext, key: string): ReturnType<Responder> {
+  function answer(message: Uint8Array, context: QuestionContext): ReturnType<Responder> {
     const query = parseQuery(message);
     if ("refuse" in query) {
       return query.refuse === "drop" ? undefined : encodeRefusal(query.id, query.flags, query.rcode);
@@ -65,7 +68,10 @@ export function createResponder(options: ResponderOptions): Responder {
     const ours = (found: ZoneAnswer | undefined) => {
       if (!found) return elsewhere();
       const reply = encodeResponse(query, { ...found, authoritative: true, recursionAvailable }, limit);
-      if (found.fresh && key !== "" && query.plain) kept.put(key, reply, found.fresh, found.answers.length > 1);
+      if (found.fresh && query.plain && context.transport === "udp") {
+        // A copy: the reply lies in a buffer with room to spare.
+        kept.put(message, reply.slice(), found.fresh, found.answers.length > 1);
+      }
       return reply;
     };
 
@@ -80,15 +86,6 @@ export function createResponder(options: ResponderOptions): Responder {
       return failed(error);
     }
   }
-}
-
-/** The longest name, its type and class, an EDNS record, and the head's ten bytes. */
-const longestKey = 300;
-
-function latin1(bytes: Uint8Array, start: number): string {
-  // Sockets give Buffers; making one over the bytes would cost more than all else here.
-  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer.toString("latin1", start);
 }
 
 function withId(reply: Uint8Array, message: Uint8Array): Uint8Array {

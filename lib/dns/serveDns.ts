@@ -1,8 +1,10 @@
 import { listenTcp, type TcpListener, type TcpSocket } from "../runtime/tcp.ts";
 import { bindUdp, type UdpSocket } from "../runtime/udp.ts";
+import type { BatchAnswer } from "../runtime/udpBatch.ts";
 import type { DnsAddress } from "./exchange.ts";
 import type { Responder } from "./responder.ts";
 import { TcpFrames, tcpFrame } from "./tcpFrames.ts";
+import type { QuestionContext } from "./zone.ts";
 
 export interface DnsServerOptions {
   /** Port 0 picks one that is free on both UDP and TCP. */
@@ -68,7 +70,7 @@ async function bindServerUdp(
 ): Promise<UdpSocket> {
   let inFlight = 0;
   let open = true;
-  const socket = await bindUdp(address, (bytes, port, from) => {
+  const receive = (bytes: Uint8Array, port: number, from: string) => {
     // Port 0 cannot be answered; it only comes from a forged packet.
     if (port === 0 || inFlight >= maxInFlight) return;
     const reply = respond(bytes, { clientAddress: from, transport: "udp" });
@@ -81,7 +83,8 @@ async function bindServerUdp(
       inFlight--;
       if (message && open) socket.send(message, port, from);
     });
-  });
+  };
+  const socket: UdpSocket = await bindUdp(address, receive, respond.kept && keptAnswers(respond.kept));
   return {
     port: socket.port,
     send: (bytes, port, to) => socket.send(bytes, port, to),
@@ -90,6 +93,20 @@ async function bindServerUdp(
       open = false;
       socket.close();
     },
+  };
+}
+
+/** Kept replies, written where batches of datagrams are answered. */
+function keptAnswers(kept: NonNullable<Responder["kept"]>): BatchAnswer {
+  let context: QuestionContext = { clientAddress: "", transport: "udp" };
+  return ({ received, start, end, address, replies, at }) => {
+    if (context.clientAddress !== address) context = { clientAddress: address, transport: "udp" };
+    const reply = kept(received, start, end, context);
+    if (!reply) return 0;
+    replies.set(reply, at);
+    replies[at] = received[start] ?? 0;
+    replies[at + 1] = received[start + 1] ?? 0;
+    return reply.length;
   };
 }
 

@@ -16,6 +16,8 @@ export interface Ffi {
     /** errno of the last call; read it at once. */
     errno(): number;
   };
+  /** Where the bytes lie, for structs that hold pointers: a "ptr" argument as well. Keep `bytes` alive as long as it is used. */
+  addressOf(bytes: ArrayBuffer): number;
 }
 
 /** Whether `ffi()` works here. */
@@ -31,7 +33,7 @@ export const ffiAvailable: boolean = runtime === "bun";
  */
 export async function ffi(): Promise<Ffi> {
   if (!ffiAvailable) throw new UnsupportedError("calling the kernel directly (FFI)");
-  const { dlopen, read } = await import("bun:ffi");
+  const { dlopen, ptr, read } = await import("bun:ffi");
   return {
     open(library, functions) {
       const { symbols } = dlopen(library, {
@@ -43,5 +45,6 @@ export async function ffi(): Promise<Ffi> {
       const location = symbols.__errno_location?.() as never;
       return { ...symbols, errno: () => read.i32(location, 0) } as never;
     },
+    addressOf: (bytes) => ptr(bytes),
   };
 }

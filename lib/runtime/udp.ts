@@ -1,4 +1,5 @@
 import { runtime } from "./runtime.ts";
+import type { BatchAnswer, UdpBatch } from "./udpBatch.ts";
 
 export interface UdpSocket {
   readonly port: number;
@@ -9,8 +10,18 @@ export interface UdpSocket {
   close(): void;
 }
 
+type Receive = (bytes: Uint8Array, port: number, address: string) => void;
+
+/** A turn of the event loop with so many datagrams is a busy one; */
+const busyTurn = 4;
+/** after so many busy turns, datagrams are taken in batches: FFI costs some time and memory to open. */
+const busyTurns = 16;
+/** Packets that wait for one call. */
+const maxQueued = 1024;
+
 /**
- * Binds a UDP socket.
+ * Binds a UDP socket. With `answer`, what waits in the kernel is taken and answered in batches when there is much of it, where
+ * the runtime can; all else comes to `receive`.
  * @throws {Error} with `code` "EADDRINUSE", "EADDRNOTAVAIL" or "EACCES".
  *
  * @example
@@ -18,25 +29,56 @@ export interface UdpSocket {
  */
 export async function bindUdp(
   address: { hostname: string; port: number },
-  receive: (bytes: Uint8Array, port: number, address: string) => void,
+  receive: Receive,
+  answer?: BatchAnswer,
 ): Promise<UdpSocket> {
   if (runtime !== "bun") return bindNode(address, receive);
+  let queued: (Uint8Array | number | string)[] = [];
+  let turnEnds = false;
+  let inTurn = 0;
+  let busy = 0;
+  let batch: UdpBatch | undefined;
+
   const socket = await Bun.udpSocket({
     ...address,
     socket: {
       data(_socket, bytes, port, from) {
         receive(bytes, port, from);
+        if (!answer) return;
+        inTurn++;
+        atTurnsEnd();
+        // The runtime takes eight at a time and makes objects of each: from the second on, what else waits is taken here.
+        if (!batch || inTurn < 2) return;
+        inTurn = 0;
+        batch.drain(answer, receive);
       },
       error() {
         // An ICMP answer to an earlier datagram; there is no sender to tell.
       },
     },
   });
-  let queued: (Uint8Array | number | string)[] = [];
-  const flush = () => {
+
+  function atTurnsEnd(): void {
+    if (turnEnds) return;
+    turnEnds = true;
+    setImmediate(() => {
+      turnEnds = false;
+      if (inTurn >= busyTurn && ++busy === busyTurns) void openBatch();
+      inTurn = 0;
+      flush();
+    });
+  }
+
+  async function openBatch(): Promise<void> {
+    if (socket.closed || socket.address.family !== "IPv4") return;
+    const { openUdpBatch } = await import("./udpBatch.ts");
+    if (!socket.closed) batch = await openUdpBatch(socket.address.address, socket.port);
+  }
+
+  function flush(): void {
     const packets = queued;
     queued = [];
-    if (socket.closed) return;
+    if (packets.length === 0 || socket.closed) return;
     let sent = 0;
     try {
       sent = socket.sendMany(packets);
@@ -50,15 +92,20 @@ export async function bindUdp(
         // That one: there is nobody to tell.
       }
     }
-  };
+  }
+
   return {
     port: socket.port,
     send: (bytes, port, to) => socket.send(bytes, port, to),
     queue(bytes, port, to) {
-      if (queued.length === 0) setImmediate(flush);
       queued.push(bytes, port, to);
+      if (queued.length >= 3 * maxQueued) flush();
+      atTurnsEnd();
     },
-    close: () => socket.close(),
+    close() {
+      batch?.close();
+      socket.close();
+    },
   };
 }
 

@@ -118,6 +118,41 @@ describe("serveDns", () => {
   });
 });
 
+test("under load every question is answered with its own id, and nothing that has changed is answered as it was", async () => {
+  let version = 0;
+  const addresses: Zone = {
+    origin: "test",
+    answer({ name }) {
+      const made = version;
+      const answers = [{ type: "A" as const, name, ttl: 0, address: `10.0.0.${made}` }];
+      return { rcode: 0, answers, authority: [], additionals: [], fresh: () => version === made };
+    },
+  };
+  const server = await serve({ respond: createResponder({ zones: [addresses] }) });
+  const replies: Uint8Array[] = [];
+  const client = await bindUdp(loopback, (bytes) => replies.push(Uint8Array.from(bytes)));
+  open.push(client);
+  for (version = 1; version < 60; version++) {
+    replies.length = 0;
+    for (let id = 0; id < 100; id++) {
+      // Some are not to be kept, or are refused: they go the ordinary way.
+      const message = id % 25 === 24 ? query("elsewhere", id) : query(`n${id % 10}.test`, id);
+      client.queue(message, server.address.port, server.address.hostname);
+    }
+    await waitFor(() => replies.length === 100, { what: `100 answers of version ${version}` });
+    const packets = replies.map((reply) => dnsPacket.decode(Buffer.from(reply)) as unknown as Reply);
+    expect(new Set(packets.map((packet) => packet.id)).size).toBe(100);
+    for (const { id = 0, rcode, answers, questions } of packets) {
+      if (id % 25 === 24) {
+        expect(rcode).toBe("REFUSED");
+        continue;
+      }
+      expect(questions?.[0]?.name).toBe(`n${id % 10}.test`);
+      expect(answers).toMatchObject([{ data: `10.0.0.${version}` }]);
+    }
+  }
+});
+
 describe("Forwarder", () => {
   test("relays an answer with the client's id, question and size; a cut one is fetched by TCP", async () => {
     const upstream = await serve();
