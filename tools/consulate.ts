@@ -34,7 +34,8 @@ await runTool({
       options: {
         listen: listenAddress({ description: "where the API listens", default: "127.0.0.1:1111" }),
         store: text({
-          description: "where the state is kept: sqlite:FILE, memory:, etcd://HOST,HOST",
+          description:
+            "where the state is kept: sqlite:FILE, memory:, etcd://HOST,..., consul://HOST,..., zookeeper://HOST,...",
           default: "sqlite:/var/lib/quayside/consulate.db",
         }),
         dns: text({

@@ -18,7 +18,7 @@ const serve = verb({
   name: "serve",
   summary: "run the daemon",
   description:
-    "Serves the API (and DNS with --dns) over a store: sqlite:FILE, memory:, or etcd://HOST,HOST. Several daemons on one etcd are one registry.",
+    "Serves the API (and DNS with --dns) over a store: sqlite:FILE, memory:, etcd://, consul:// or zookeeper://HOST,HOST. Several daemons on one etcd, Consul or ZooKeeper are one registry.",
   examples: [
     ["discoverd serve", "on loopback, state in ./discoverd.db"],
     ["discoverd serve --store memory: --dns 127.0.0.1:5353", "state gone with the process; DNS for SERVICE.discoverd"],
@@ -30,7 +30,7 @@ const serve = verb({
   options: {
     listen: listenAddress({ description: "where the API listens", default: "127.0.0.1:1111" }),
     store: text({
-      description: "sqlite:FILE, memory: or etcd://HOST,...",
+      description: "sqlite:FILE, memory:, etcd://HOST,..., consul://HOST,.../PREFIX, zookeeper://HOST,.../PATH",
       default: "sqlite:discoverd.db",
       metavar: "URL",
     }),

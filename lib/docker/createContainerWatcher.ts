@@ -1,3 +1,4 @@
+import { pause } from "../time/pause.ts";
 import { backoff } from "./backoff.ts";
 import { createContainerBook } from "./containerBook.ts";
 import type { ContainerCalls } from "./containerCalls.ts";
@@ -110,6 +111,7 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
         lost(error, attempt);
         await pause(
           backoff(attempt++, { firstMs: options.backoffFirstMs ?? 100, capMs: options.backoffCapMs ?? 5000 }),
+          closing.signal,
         );
       }
     }
@@ -123,18 +125,6 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
     link = { connected: false, reason, ...(known ? { engine: known } : {}) };
     feed.publish(link);
     log.warn("Docker is not reached; trying again until it is", { reason, attempt });
-  }
-
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        closing.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      closing.signal.addEventListener("abort", done);
-    });
   }
 
   const running = run();

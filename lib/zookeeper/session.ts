@@ -1,3 +1,4 @@
+import { pause } from "../time/pause.ts";
 import { type Link, LinkRefused, openLink } from "./link.ts";
 import {
   decodeReplyHeader,
@@ -116,15 +117,15 @@ export class Session {
     if (this.#seeking || this.#link || this.#stop.signal.aborted) return;
     this.#seeking = true;
     try {
-      if (this.#shortLives > 0) await this.#sleep(backOff(this.#shortLives - 1));
+      if (this.#shortLives > 0) await pause(backOff(this.#shortLives - 1), this.#stop.signal);
       for (let failures = 0; !this.#stop.signal.aborted && !this.#link && this.#isWanted(); ) {
         const error = await this.#attempt();
         if (this.#link || this.#stop.signal.aborted) return;
         if (!error && this.#shortLives === 0) continue; // the session expired, and the next one is asked for
         failures++;
-        if (this.#authRefused) await this.#sleep(5000);
+        if (this.#authRefused) await pause(5000, this.#stop.signal);
         else if (failures % this.#servers.length === 0) {
-          await this.#sleep(backOff(failures / this.#servers.length - 1));
+          await pause(backOff(failures / this.#servers.length - 1), this.#stop.signal);
         }
       }
     } finally {
@@ -283,19 +284,6 @@ export class Session {
     this.#requests.detach(this.#authRefused);
     this.#requests.rejectWaiting(this.#authRefused);
     this.#link?.close(this.#authRefused);
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const { signal } = this.#stop;
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener("abort", done);
-    });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Logger } from "../../lib/cli/index.ts";
 import type { DockerClient } from "../../lib/docker/index.ts";
+import { pause } from "../../lib/time/pause.ts";
 import { bridgeGateway } from "./bridgeGateway.ts";
 
 /** Where DNS shall listen: a fixed address, or the gateway of Docker's default network, port 53, as soon as there is one. */
@@ -68,14 +69,4 @@ async function gatewayAddress(docker: DockerClient): Promise<{ hostname: string;
   const hostname = await bridgeGateway(docker);
   if (!hostname) throw new Error("Docker's default network has no gateway (give --dns HOST:PORT, or --dns none)");
   return { hostname, port: 53 };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -1,5 +1,6 @@
 import type { Context } from "../../lib/cli/index.ts";
 import { formatTable, liveTable } from "../../lib/cli/terminal.ts";
+import { pause } from "../../lib/time/pause.ts";
 import type { MeshStatus } from "./meshStatus.ts";
 import { problems, routeColumns, routeRows, serviceColumns, serviceRows } from "./meshTable.ts";
 
@@ -36,14 +37,4 @@ export async function watchStatus(context: Context, read: () => Promise<MeshStat
   }
   live.close();
   return 0;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -1,4 +1,5 @@
 import type { Discovery, DiscoveryEvent } from "../../../lib/discovery/discovery.ts";
+import { pause } from "../../../lib/time/pause.ts";
 import { splitAddress } from "./discoverdRecords.ts";
 import { isUsable } from "./discoverdZone.ts";
 
@@ -86,16 +87,4 @@ export function canonical(host: string): string {
   if (!host.includes(":") || host.includes("%")) return host;
   const url = URL.parse(`http://[${host}]/`);
   return url ? url.hostname.slice(1, -1) : host;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }
