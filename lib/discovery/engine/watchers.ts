@@ -1,4 +1,4 @@
-import type { DiscoveryEvent, EventKind, WatchOptions } from "../discovery.ts";
+import type { DiscoveryEvent, EventKind, InstanceFilter, WatchOptions } from "../discovery.ts";
 import type { Catalog } from "./catalog.ts";
 import { EventLog } from "./eventLog.ts";
 import { leaderEvent } from "./eventsOf.ts";
@@ -61,9 +61,7 @@ export class Watchers {
       signal,
       onEnd: (ended) => {
         set.delete(ended);
-        if (service !== undefined && set.size === 0 && this.#ofService.get(service) === set) {
-          this.#ofService.delete(service);
-        }
+        leave(this.#ofService, service, set);
       },
     });
     if (!signal.aborted) set.add(subscription);
@@ -76,15 +74,7 @@ export class Watchers {
     set.add(follower);
     const initial = this.#first(service, options.from);
     if (initial) follower.begin(initial);
-    return {
-      pass: passOf(options),
-      stop: () => {
-        set.delete(follower);
-        if (service !== undefined && set.size === 0 && this.#ofService.get(service) === set) {
-          this.#ofService.delete(service);
-        }
-      },
-    };
+    return new Place(this.#ofService, service, set, follower, passOf(options));
   }
 
   /** What a watcher gets first: what it missed, else the state; undefined while nothing is known. */
@@ -134,14 +124,53 @@ export class Watchers {
   }
 }
 
+/** A follower's place; a class without closures, since there are thousands. */
+class Place implements Following {
+  readonly pass: Pass;
+  readonly #ofService: Map<string, Set<Follower>>;
+  readonly #service: string | undefined;
+  readonly #set: Set<Follower>;
+  readonly #follower: Follower;
+
+  constructor(
+    ofService: Map<string, Set<Follower>>,
+    service: string | undefined,
+    set: Set<Follower>,
+    follower: Follower,
+    pass: Pass,
+  ) {
+    this.#ofService = ofService;
+    this.#service = service;
+    this.#set = set;
+    this.#follower = follower;
+    this.pass = pass;
+  }
+
+  stop(): void {
+    this.#set.delete(this.#follower);
+    leave(this.#ofService, this.#service, this.#set);
+  }
+}
+
+function leave(ofService: Map<string, Set<Follower>>, service: string | undefined, set: Set<Follower>): void {
+  if (service !== undefined && set.size === 0 && ofService.get(service) === set) ofService.delete(service);
+}
+
+type Pass = (event: DiscoveryEvent) => DiscoveryEvent | undefined;
+
 const everything = (event: DiscoveryEvent) => event;
 
-function passOf({
-  kinds,
-  filter,
-}: Pick<WatchOptions, "kinds" | "filter">): (event: DiscoveryEvent) => DiscoveryEvent | undefined {
+/** Those of a filter alone: who watches alike shares it. */
+const passes = new WeakMap<InstanceFilter, Pass>();
+
+function passOf({ kinds, filter }: Pick<WatchOptions, "kinds" | "filter">): Pass {
+  if (!filter && !kinds) return everything;
+  if (filter && !kinds) {
+    const known = passes.get(filter) ?? ((event) => filterEvent(event, filter));
+    passes.set(filter, known);
+    return known;
+  }
   const set = kinds && new Set<EventKind>([...kinds, "current"]);
-  if (!set && !filter) return everything;
   return (event) => {
     const told = filter ? filterEvent(event, filter) : event;
     return told && (!set || set.has(told.kind)) ? told : undefined;
