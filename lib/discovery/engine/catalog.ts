@@ -4,10 +4,11 @@ import { isUsable, matches } from "../matches.ts";
 import { sameInstance } from "../sameInstance.ts";
 import { ChangeIndexes } from "./changeIndexes.ts";
 import { eventsOf, type Shown, type ShownInstance } from "./eventsOf.ts";
+import type { Holding } from "./holdings.ts";
 import { Intern, ownString } from "./intern.ts";
 import { configKey, daemonKey, instanceKey, leaderKey, metaKey, parseKey } from "./keys.ts";
 import { leaderOf, type NamedLeader, sinceOf } from "./leaderOf.ts";
-import { type InstanceRecord, newServiceState, type ServiceState } from "./serviceState.ts";
+import { InstanceRecord, newServiceState, type ServiceState } from "./serviceState.ts";
 import {
   decodeConfig,
   decodeDaemon,
@@ -18,6 +19,7 @@ import {
   type Standing,
   type StoredInstance,
 } from "./storedValues.ts";
+import { Writers } from "./writers.ts";
 
 /** Changes of one revision (or all that a reset brings). */
 export interface Step {
@@ -66,6 +68,9 @@ export class Catalog {
   instanceCount = 0;
   readonly #indexes = new ChangeIndexes();
   readonly #intern = new Intern();
+  readonly #writers = new Writers();
+  /** Told of what a record that goes was holding. */
+  onHoldingLost: (holding: Holding) => void = () => undefined;
 
   service(name: string): ServiceState | undefined {
     const state = this.services.get(name);
@@ -160,9 +165,11 @@ export class Catalog {
     const touch = this.#touch(key.service, touched);
     const { state } = touch;
     if (key.kind === "instance") {
-      if (!state.instances.has(key.id)) return;
+      const record = state.instances.get(key.id);
+      if (!record) return;
       noteBefore(touch, key.id);
       state.instances.delete(key.id);
+      if (record.holding) this.onHoldingLost(record.holding);
     } else if (key.kind === "config") {
       state.config = undefined;
       // All are taken down in this step, whether or not their own deletes come in it.
@@ -221,14 +228,14 @@ export class Catalog {
     if (!stored) return undefined;
     const fresh = this.#shown(known?.instance.id ?? ownString(id), entry.createRev, stored);
     const same = known && known.instance.index === entry.createRev && sameInstance(known.instance, fresh);
-    return {
+    const record = {
       instance: same ? known.instance : fresh,
       modRev: entry.modRev,
-      lease: entry.lease === undefined ? undefined : this.#intern.word(entry.lease),
-      daemon: this.#intern.word(stored.daemon),
       ttlMs: stored.ttl,
       standing: standingOf(stored, entry.modRev),
+      holding: known?.holding,
     };
+    return new InstanceRecord(record, this.#writers.of(entry.lease, stored.daemon));
   }
 
   #shown(id: string, index: number, stored: StoredInstance): Instance {

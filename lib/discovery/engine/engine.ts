@@ -77,7 +77,6 @@ export class Engine implements Discovery {
   readonly #replica: Replica;
   readonly #catalog: Catalog;
   readonly #watchers: Watchers;
-  readonly #holdings = new Holdings();
   readonly #history = new History();
   readonly #waits = new Waits();
   readonly #registrations: Registrations;
@@ -94,7 +93,6 @@ export class Engine implements Discovery {
     const { log, clock, ttlMs, daemonId: daemon, address } = settings;
     const { signal } = this.#closed;
     const lease = () => this.#keeper.id;
-    const holdings = this.#holdings;
 
     this.#replica = new Replica({
       store,
@@ -109,6 +107,7 @@ export class Engine implements Discovery {
     });
     const { catalog } = this.#replica;
     this.#catalog = catalog;
+    const holdings = new Holdings(catalog);
     this.#watchers = new Watchers(catalog, settings.logSize);
     this.#naming = new LeaderNaming(store, catalog, log);
     this.#keeper = new LeaseKeeper({

@@ -110,7 +110,7 @@ export class Expirer {
         holdings.delete(holding); // gone already, or another daemon's by now
       }
     }
-    for (const { item } of items) item.expiring = true;
+    for (const { item } of items) holdings.expiring.add(item);
     try {
       await writeInBatches(store, items);
       for (const { item } of items) if (holdings.has(item) && item.writing === 0) holdings.delete(item);
@@ -121,7 +121,7 @@ export class Expirer {
       }
       if (items.length > 20) settings.log.info("and more instances expired", { count: items.length - 20 });
     } finally {
-      for (const { item } of items) item.expiring = false;
+      for (const { item } of items) holdings.expiring.delete(item);
     }
   }
 
@@ -130,11 +130,11 @@ export class Expirer {
   }
 
   #tellBrake(braked: readonly Holding[]): void {
-    const { catalog, history, settings } = this.#options;
+    const { catalog, history, holdings, settings } = this.#options;
     const { log } = settings;
     for (const holding of braked) {
-      if (holding.braked) continue;
-      holding.braked = true;
+      if (holdings.braked.has(holding)) continue;
+      holdings.braked.add(holding);
       const { service, instance } = holding;
       const about = { at: Date.now(), rev: catalog.rev, id: instance.id, addr: instance.addr };
       history.add(service, { ...about, change: "held", why: "brake held it", detail: this.#silence(holding) });

@@ -1,7 +1,8 @@
 import type { Instance } from "../discovery.ts";
+import type { Catalog } from "./catalog.ts";
 import type { Beat } from "./expiring.ts";
 
-/** A registration that this process answers for: it got the last heartbeat, or made it as `held`. */
+/** A registration that this process answers for: it got the last heartbeat, or made it as `held`. There are many: every field counts. */
 export interface Holding extends Beat {
   readonly service: string;
   instance: Instance;
@@ -9,32 +10,41 @@ export interface Holding extends Beat {
   ttlAsked: number | undefined;
   /** Writes for it that are under way: what the watch says of it meanwhile may be older. */
   writing: number;
-  /** Its removal is under way: a heartbeat comes too late and registers anew. */
-  expiring: boolean;
-  /** The brake keeps it, and its history says so. */
-  braked: boolean;
 }
 
-/** Service -> id -> holding: nested, so that no key strings are made. */
+/** By service and id: in the catalog's own record, which saves a second map of all instances, or here while the catalog has none. */
 export class Holdings {
-  readonly #services = new Map<string, Map<string, Holding>>();
+  /** Their removal is under way: a heartbeat comes too late and registers anew. */
+  readonly expiring = new Set<Holding>();
+  /** The brake keeps them, and their history says so. */
+  readonly braked = new Set<Holding>();
+  readonly #catalog: Catalog;
+  readonly #loose = new Map<string, Map<string, Holding>>();
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+    catalog.onHoldingLost = (holding) => this.#keep(holding);
+  }
 
   get(service: string, id: string): Holding | undefined {
-    return this.#services.get(service)?.get(id);
+    return this.#record(service, id)?.holding ?? this.#loose.get(service)?.get(id);
   }
 
   set(holding: Holding): void {
-    let ids = this.#services.get(holding.service);
-    if (!ids) {
-      ids = new Map();
-      this.#services.set(holding.service, ids);
-    }
-    ids.set(holding.instance.id, holding);
+    const { service, instance } = holding;
+    const record = this.#record(service, instance.id);
+    if (record) {
+      record.holding = holding;
+      this.#drop(service, instance.id);
+    } else this.#keep(holding);
   }
 
-  delete({ service, instance }: Holding): void {
-    const ids = this.#services.get(service);
-    if (ids?.delete(instance.id) && ids.size === 0) this.#services.delete(service);
+  delete(holding: Holding): void {
+    const { service, instance } = holding;
+    const record = this.#record(service, instance.id);
+    if (record) record.holding = undefined;
+    this.#drop(service, instance.id);
+    this.braked.delete(holding);
   }
 
   has(holding: Holding): boolean {
@@ -42,6 +52,27 @@ export class Holdings {
   }
 
   *all(): Generator<Holding> {
-    for (const ids of this.#services.values()) yield* ids.values();
+    for (const { instances } of this.#catalog.services.values()) {
+      for (const { holding } of instances.values()) if (holding) yield holding;
+    }
+    for (const ids of this.#loose.values()) yield* ids.values();
+  }
+
+  #record(service: string, id: string) {
+    return this.#catalog.services.get(service)?.instances.get(id);
+  }
+
+  #keep(holding: Holding): void {
+    let ids = this.#loose.get(holding.service);
+    if (!ids) {
+      ids = new Map();
+      this.#loose.set(holding.service, ids);
+    }
+    ids.set(holding.instance.id, holding);
+  }
+
+  #drop(service: string, id: string): void {
+    const ids = this.#loose.get(service);
+    if (ids?.delete(id) && ids.size === 0) this.#loose.delete(service);
   }
 }

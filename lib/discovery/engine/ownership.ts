@@ -32,10 +32,10 @@ export class Ownership {
   beat(service: string, record: InstanceRecord, options: RegisterOptions): boolean {
     const { holdings, claimer, lease, awake, signal } = this.#options;
     let holding = holdings.get(service, record.instance.id);
-    if (holding?.expiring) return false;
+    if (holding && holdings.expiring.has(holding)) return false;
     if (holding) {
       holding.seenAt = awake();
-      holding.braked = false;
+      holdings.braked.delete(holding);
       if (options.held !== undefined) holding.held = options.held;
     } else {
       holding = this.newHolding(service, record.instance, { ...ttlOf(record), ...options });
@@ -55,8 +55,6 @@ export class Ownership {
       held: options.held ?? false,
       seenAt: this.#options.awake(),
       writing: 0,
-      expiring: false,
-      braked: false,
     };
   }
 
@@ -66,10 +64,9 @@ export class Ownership {
     const holding = holdings.get(service, id);
     if (after?.lease !== undefined && after.lease === lease()) {
       if (holding) {
-        // Under the catalog's strings, so that those of the request are not kept beside them.
-        if (!before) holdings.delete(holding);
+        // The catalog's own strings, so that those of the request are not kept beside them.
         holding.instance = after.instance;
-        if (!before) holdings.set(holding);
+        holdings.set(holding);
       }
       // Written under our lease without our knowledge (a write that we took for failed): ours to expire.
       else holdings.set(this.newHolding(service, after.instance, ttlOf(after)));
@@ -79,7 +76,7 @@ export class Ownership {
       // Another daemon got its heartbeat.
       if (!holding.held && !claimer.has(holding)) holdings.delete(holding);
     } else if (before) {
-      if (holding.expiring || !catalog.service(service)) holdings.delete(holding);
+      if (holdings.expiring.has(holding) || !catalog.service(service)) holdings.delete(holding);
       else {
         this.#lost.add(holding);
         checkLease();

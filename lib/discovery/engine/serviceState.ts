@@ -1,16 +1,36 @@
 import type { Instance, Leader, ServiceConfig, ServiceMeta } from "../discovery.ts";
+import type { Holding } from "./holdings.ts";
 import type { NamedLeader } from "./leaderOf.ts";
 import type { Standing } from "./storedValues.ts";
+import type { Writer } from "./writers.ts";
 
-/** One registration as the store has it. */
-export interface InstanceRecord {
-  instance: Instance;
-  modRev: number;
-  lease: string | undefined;
-  daemon: string;
-  ttlMs: number | undefined;
+/** One registration as the store has it. There are many: every field counts. */
+export class InstanceRecord {
+  readonly instance: Instance;
+  readonly modRev: number;
+  readonly ttlMs: number | undefined;
   /** Undefined for what is simply up. */
-  standing: Standing | undefined;
+  readonly standing: Standing | undefined;
+  /** Where this process answers for it: see Holdings, which alone looks at it. */
+  holding: Holding | undefined;
+  readonly #writer: Writer;
+
+  constructor(record: Omit<InstanceRecord, "lease" | "daemon">, writer: Writer) {
+    this.instance = record.instance;
+    this.modRev = record.modRev;
+    this.ttlMs = record.ttlMs;
+    this.standing = record.standing;
+    this.holding = record.holding;
+    this.#writer = writer;
+  }
+
+  get lease(): string | undefined {
+    return this.#writer.lease;
+  }
+
+  get daemon(): string {
+    return this.#writer.daemon;
+  }
 }
 
 export interface ServiceState {
