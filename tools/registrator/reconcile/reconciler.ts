@@ -1,5 +1,10 @@
 import { backoff } from "../../../lib/docker/backoff.ts";
 import type { Change, Entry, Registry } from "../registries/registry.ts";
+import { Failures, reasonOf } from "./failures.ts";
+import { followChanges } from "./followChanges.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import { listed } from "./listed.ts";
+import { maintainAll } from "./maintainAll.ts";
 import { type Desired, type Plan, planOf, type Step } from "./planOf.ts";
 import { WakeUp } from "./wakeUp.ts";
 import { within } from "./within.ts";
@@ -46,13 +51,6 @@ export interface RegistryStatus {
 
 type Told = "onStep" | "onSpared" | "onIdle";
 
-interface Failure {
-  attempts: number;
-  retryAt: number;
-  reason: string;
-  final: boolean;
-}
-
 /**
  * Keeps one registry equal to what is desired. One path for everything: list, compare, write the differences. It lists at the start,
  * when the registry says that it was reset, after a failed write, and every few minutes.
@@ -66,7 +64,7 @@ export class Reconciler {
   #refused: ReadonlyMap<string, string> = new Map();
   /** Entries already told of. */
   #spared: ReadonlySet<string> = new Set();
-  readonly #failures = new Map<string, Failure>();
+  readonly #failures: Failures;
   readonly #inFlight = new Set<string>();
   /** Ends writes that began before the registry was lost: they hang on connections that are no more. */
   #round = new AbortController();
@@ -74,8 +72,7 @@ export class Reconciler {
   #touched: Set<string> | undefined;
   #listAt = 0;
   #listAttempts = 0;
-  #heartbeatAt = Number.POSITIVE_INFINITY;
-  readonly #beating = new Set<string>();
+  readonly #heartbeats: Heartbeats;
   #lastError: { text: string; at: number } | undefined;
   readonly #counts = { writes: 0, failures: 0, retries: 0 };
   #waiters: (() => void)[] = [];
@@ -90,6 +87,8 @@ export class Reconciler {
       pingMs: 700,
       ...options,
     };
+    this.#heartbeats = new Heartbeats(options.registry.heartbeatMs);
+    this.#failures = new Failures(this.#options.retryFirstMs, this.#options.retryCapMs);
   }
 
   want(desired: Desired): void {
@@ -106,7 +105,7 @@ export class Reconciler {
   stateOf(entry: Entry): EntryState {
     const refused = this.#refused.get(entry.key);
     if (refused !== undefined) return { state: "refused", reason: refused };
-    const failure = this.#failures.get(entry.key);
+    const failure = this.#failures.of(entry.key);
     if (failure) return { state: failure.final ? "refused" : "failing", reason: failure.reason };
     return { state: this.#actual?.get(entry.key)?.fingerprint === entry.fingerprint ? "registered" : "pending" };
   }
@@ -131,7 +130,7 @@ export class Reconciler {
 
   /** Why the last try to write this entry failed; undefined: it did not. */
   failureOf(key: string): string | undefined {
-    return this.#failures.get(key)?.reason;
+    return this.#failures.of(key)?.reason;
   }
 
   /** Resolves when nothing is left to write, or after `ms`. True: the registry is as desired. */
@@ -151,23 +150,11 @@ export class Reconciler {
 
   /** Puts what is ours into maintenance, for at most `ms`; nothing else is written any more. False: not all of it. */
   async maintain(ms: number): Promise<boolean> {
-    const { registry, concurrency, callTimeoutMs } = this.#options;
+    const { registry, ...limits } = this.#options;
     const owner = this.#desired?.owner;
     const ours = [...(this.#actual?.values() ?? [])].filter((entry) => entry.owner === owner);
     this.#desired = undefined;
-    const late = AbortSignal.timeout(ms);
-    let all = true;
-    const work = async () => {
-      for (let entry = ours.pop(); entry; entry = ours.pop()) {
-        const each = entry;
-        await within(callTimeoutMs, late, async (inner) => registry.maintain?.(each, inner)).catch((error) => {
-          this.#note(textOf(error));
-          all = false;
-        });
-      }
-    };
-    await Promise.all(Array.from({ length: concurrency }, work));
-    return all;
+    return maintainAll(registry, ours, { ...limits, ms }, (error) => this.#note(reasonOf(error)));
   }
 
   /** Until `signal` aborts. */
@@ -177,14 +164,16 @@ export class Reconciler {
       this.#wake.call();
     };
     signal.addEventListener("abort", stop, { once: true });
-    const watching = this.#watch(signal);
+    const { registry } = this.#options;
+    const change = (each: Change | undefined) => (each ? this.#noticed(each) : this.#listSoon());
+    const watching = followChanges(registry, { change, error: (error) => this.#note(reasonOf(error)) }, signal);
     while (!signal.aborted) {
       if (this.#desired && Date.now() >= this.#listAt && !this.#touched) void this.#list(signal);
       this.#beat(signal);
       const next = this.#write(signal);
       for (const resolve of this.#waiters.splice(0)) resolve();
       const list = this.#touched ? Number.POSITIVE_INFINITY : this.#listAt;
-      await this.#wake.sleep(Math.min(next, list - Date.now(), this.#heartbeatAt - Date.now()));
+      await this.#wake.sleep(Math.min(next, list - Date.now(), this.#heartbeats.dueAt - Date.now()));
     }
     signal.removeEventListener("abort", stop);
     await watching;
@@ -203,11 +192,11 @@ export class Reconciler {
     const now = Date.now();
     let next = Number.POSITIVE_INFINITY;
     const open = new Set(steps.map(({ entry }) => entry.key));
-    for (const key of this.#failures.keys()) if (!open.has(key) && !this.#inFlight.has(key)) this.#failures.delete(key);
+    this.#failures.keep((key) => open.has(key) || this.#inFlight.has(key));
     for (const step of steps) {
       const { key } = step.entry;
       if (this.#inFlight.has(key)) continue;
-      const wait = (this.#failures.get(key)?.retryAt ?? 0) - now;
+      const wait = (this.#failures.of(key)?.retryAt ?? 0) - now;
       if (wait > 0) next = Math.min(next, wait);
       else if (this.#inFlight.size < this.#options.concurrency) void this.#step(step, signal);
     }
@@ -220,7 +209,7 @@ export class Reconciler {
     this.#inFlight.add(entry.key);
     this.#touched?.add(entry.key);
     const round = this.#round.signal;
-    if (this.#failures.has(entry.key)) this.#counts.retries++;
+    if (this.#failures.of(entry.key)) this.#counts.retries++;
     try {
       await within(callTimeoutMs, round, (inner) => registry[step.kind](entry, inner));
       this.#counts.writes++;
@@ -239,16 +228,11 @@ export class Reconciler {
 
   #failed(step: Step, error: unknown): void {
     this.#counts.failures++;
-    const { key } = step.entry;
-    const attempts = this.#failures.get(key)?.attempts ?? 0;
-    const reason = textOf(error);
-    const { retryFirstMs, retryCapMs, onStep } = this.#options;
-    const wait = backoff(attempts, { firstMs: retryFirstMs, capMs: retryCapMs });
-    this.#failures.set(key, { attempts: attempts + 1, retryAt: Date.now() + wait, reason, final: isFinal(error) });
-    this.#note(reason);
+    const wait = this.#failures.add(step.entry.key, error);
+    this.#note(reasonOf(error));
     // It may have had its effect all the same: only a list can tell.
     this.#listAt = Math.min(this.#listAt, Date.now() + wait / 2);
-    if (attempts === 0) onStep?.(step, error);
+    if (this.#failures.of(step.entry.key)?.attempts === 1) this.#options.onStep?.(step, error);
   }
 
   async #list(signal: AbortSignal): Promise<void> {
@@ -259,30 +243,16 @@ export class Reconciler {
     try {
       if (this.#listAttempts > 0 && registry.ping) await this.#ping(signal);
       const entries = await within(3 * callTimeoutMs, signal, (inner) => registry.list(inner));
-      const fresh = new Map(entries.map((entry) => [entry.key, entry]));
-      for (const key of touched) {
-        const known = this.#actual?.get(key);
-        if (known) fresh.set(key, known);
-        else fresh.delete(key);
-      }
-      for (const [key, entry] of fresh) {
-        const known = this.#actual?.get(key) ?? (entry.owner === "" ? undefined : this.#desired?.entries.get(key));
-        if (known?.fingerprint !== entry.fingerprint) continue;
-        // What is the same is kept once. And where stamps cannot be (the original's exact body), what we wrote is ours as long as it
-        // stays so.
-        if (known.owner === entry.owner || entry.owner === "") fresh.set(key, known);
-      }
-      this.#actual = fresh;
+      this.#actual = listed(entries, this.#actual, touched, this.#desired);
       if (this.#listAttempts > 0) this.#retryAllNow();
       // The writes of before ended, or are ended now: with what effect only another list can tell.
       if (this.#listAttempts > 0 && this.#inFlight.size > 0) this.#listAt = Date.now() + 100;
       this.#listAttempts = 0;
       this.#listAt = Math.min(this.#listAt, Date.now() + resyncMs * (0.75 + Math.random() / 4));
-      if (this.#heartbeatAt === Number.POSITIVE_INFINITY && registry.heartbeatMs)
-        this.#heartbeatAt = Date.now() + registry.heartbeatMs;
+      this.#heartbeats.begin();
     } catch (error) {
       if (signal.aborted) return;
-      this.#note(textOf(error));
+      this.#note(reasonOf(error));
       const capMs = Math.min(retryCapMs, registry.ping ? 300 : 1000);
       this.#listAt = Date.now() + backoff(this.#listAttempts++, { firstMs: Math.min(retryFirstMs, capMs), capMs });
     } finally {
@@ -300,21 +270,16 @@ export class Reconciler {
   #retryAllNow(): void {
     this.#round.abort(new Error("the registry was away"));
     this.#round = new AbortController();
-    for (const failure of this.#failures.values()) if (!failure.final) failure.retryAt = 0;
+    this.#failures.retryNow();
   }
 
   /** Registrations that would expire are written again, a few at a time. */
   #beat(signal: AbortSignal): void {
-    const { heartbeatMs } = this.#options.registry;
-    if (!heartbeatMs || !this.#actual) return;
-    if (Date.now() >= this.#heartbeatAt) {
-      this.#heartbeatAt = Date.now() + heartbeatMs * (0.75 + Math.random() / 4);
-      for (const key of this.#desired?.entries.keys() ?? []) this.#beating.add(key);
-    }
-    for (const key of this.#beating) {
+    if (!this.#actual) return;
+    for (const key of this.#heartbeats.waiting(() => this.#desired?.entries.keys() ?? [])) {
       if (this.#inFlight.size >= this.#options.concurrency) return;
       if (this.#inFlight.has(key)) continue;
-      this.#beating.delete(key);
+      this.#heartbeats.done(key);
       const entry = this.#desired?.entries.get(key);
       const isThere = entry && this.#actual.get(key)?.fingerprint === entry.fingerprint;
       if (isThere) void this.#step({ kind: "register", entry }, signal, true);
@@ -340,32 +305,6 @@ export class Reconciler {
     else this.#actual.delete(key);
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
-    const { registry } = this.#options;
-    for (let attempt = 0; !signal.aborted; attempt++) {
-      try {
-        for await (const change of registry.changes(signal)) {
-          attempt = 0;
-          if (!change) this.#listSoon();
-          else this.#noticed(change);
-        }
-      } catch (error) {
-        if (!signal.aborted) this.#note(textOf(error));
-      }
-      if (signal.aborted) return;
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          clearTimeout(timer);
-          signal.removeEventListener("abort", done);
-          resolve();
-        };
-        const timer = setTimeout(done, backoff(attempt, { firstMs: 100, capMs: 5000 }));
-        signal.addEventListener("abort", done, { once: true });
-      });
-      this.#listSoon();
-    }
-  }
-
   /** Many changes at once are one reason. */
   #listSoon(): void {
     const soon = Date.now() + 100;
@@ -382,15 +321,4 @@ export class Reconciler {
   #note(text: string): void {
     this.#lastError = { text, at: Date.now() };
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-const finalCodes = new Set<unknown>(["validation_error", "invalid", "too_large"]);
-
-/** The registry says that the entry itself is wrong: it is tried again, but shown as refused. */
-function isFinal(error: unknown): boolean {
-  return error instanceof Error && "code" in error && finalCodes.has(error.code);
 }

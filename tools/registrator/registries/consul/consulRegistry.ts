@@ -9,8 +9,8 @@ import {
   maintenanceReason,
 } from "./consulEntry.ts";
 import { type ConsulCall, ConsulError } from "./consulError.ts";
+import { consulPing } from "./consulPing.ts";
 
-const noServices = new URLSearchParams({ filter: 'ID == ""' });
 /** The checks that tell a state of ours: a service's health by Docker, and its maintenance. */
 const ourChecks = new URLSearchParams({ filter: 'CheckID matches "^(registrator-health|_service_maintenance):"' });
 
@@ -63,10 +63,7 @@ export function consulRegistry(
     name: "consul",
     showsHealth: true,
     entryOf: (service, origin) => consulEntry(service, origin, options),
-    async ping(signal) {
-      // Of the agent itself: it takes registrations before its servers have a leader.
-      await call("GET", `/v1/agent/services?${noServices}`, signal);
-    },
+    ping: consulPing(call),
 
     async list(signal) {
       const [services, checks] = await Promise.all([

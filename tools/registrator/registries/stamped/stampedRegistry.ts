@@ -33,6 +33,8 @@ export function stampedRegistry(options: StampedRegistryOptions): Registry<Writt
   /** What is there as far as we know, stamps too. */
   let known = new Map<string, Pair>();
   const writing = new Map<string, Promise<unknown>>();
+  /** Keys written while a list is under way: it may be older than they are. */
+  let touched = new Set<string>();
   const stampOf = (key: string) => stampPrefix + key;
   const baseOf = (key: string) => (key.startsWith(stampPrefix) ? key.slice(stampPrefix.length) : key);
 
@@ -60,6 +62,7 @@ export function stampedRegistry(options: StampedRegistryOptions): Registry<Writt
     const done = work();
     const quiet = done.catch(() => {}); // its caller hears it
     writing.set(key, quiet);
+    touched.add(key);
     try {
       await done;
     } finally {
@@ -94,8 +97,9 @@ export function stampedRegistry(options: StampedRegistryOptions): Registry<Writt
     },
 
     async list(signal) {
+      touched = new Set(writing.keys());
       const fresh = await backend.list(signal);
-      for (const key of writing.keys()) {
+      for (const key of touched) {
         for (const each of [key, stampOf(key)]) {
           const pair = known.get(each);
           if (pair) fresh.set(each, pair);
