@@ -5,7 +5,10 @@ export interface UdpSocket {
   readonly port: number;
   /** False when the kernel's buffer is full: the datagram is dropped, as UDP may. */
   send(bytes: Uint8Array, port: number, address: string): boolean;
-  /** The same, with all others that are queued in this turn of the event loop in one call: for servers. Keep `bytes` as they are. */
+  /**
+   * The same, with all others that are queued in this turn of the event loop in one call: for servers. Keep `bytes` as they are.
+   * Beyond 1,024 in a turn they are dropped.
+   */
   queue(bytes: Uint8Array, port: number, address: string): void;
   close(): void;
 }
@@ -16,7 +19,9 @@ type Receive = (bytes: Uint8Array, port: number, address: string) => void;
 const busyTurn = 4;
 /** after so many busy turns, datagrams are taken in batches: FFI costs some time and memory to open. */
 const busyTurns = 16;
-/** Packets that wait for one call. */
+/** Taken in batches in one turn. Their replies go out at once, so clients that wait for them could keep a turn from ever ending. */
+const maxTaken = 1024;
+/** Replies that wait for a turn's end: clients that wait for them are silent by then, of others what more comes is dropped. */
 const maxQueued = 1024;
 
 /**
@@ -36,6 +41,7 @@ export async function bindUdp(
   let queued: (Uint8Array | number | string)[] = [];
   let turnEnds = false;
   let inTurn = 0;
+  let taken = 0;
   let busy = 0;
   let batch: UdpBatch | undefined;
 
@@ -43,14 +49,15 @@ export async function bindUdp(
     ...address,
     socket: {
       data(_socket, bytes, port, from) {
+        if (queued.length >= 3 * maxQueued) return;
         receive(bytes, port, from);
         if (!answer) return;
         inTurn++;
         atTurnsEnd();
         // The runtime takes eight at a time and makes objects of each: from the second on, what else waits is taken here.
-        if (!batch || inTurn < 2) return;
+        if (!batch || inTurn < 2 || taken >= maxTaken) return;
         inTurn = 0;
-        batch.drain(answer, receive);
+        taken += batch.drain(answer, receive, maxTaken - taken);
       },
       error() {
         // An ICMP answer to an earlier datagram; there is no sender to tell.
@@ -65,6 +72,7 @@ export async function bindUdp(
       turnEnds = false;
       if (inTurn >= busyTurn && ++busy === busyTurns) void openBatch();
       inTurn = 0;
+      taken = 0;
       flush();
     });
   }
@@ -98,8 +106,8 @@ export async function bindUdp(
     port: socket.port,
     send: (bytes, port, to) => socket.send(bytes, port, to),
     queue(bytes, port, to) {
+      if (queued.length >= 3 * maxQueued) return;
       queued.push(bytes, port, to);
-      if (queued.length >= 3 * maxQueued) flush();
       atTurnsEnd();
     },
     close() {

@@ -23,8 +23,6 @@ const replyBytes = 1232;
 const width = 64;
 /** Longer datagrams are received cut. */
 const slotBytes = 2048;
-/** No more than these in one go, so that others have their turn. */
-const maxRounds = 16;
 /** Senders whose addresses are kept as text. */
 const maxSenders = 1024;
 
@@ -82,12 +80,18 @@ export class UdpBatch {
     this.#out = new Headers(library, this.#names, this.#replies, replyBytes);
   }
 
-  /** Until nothing waits, or it has been enough for one go. What `answer` does not answer goes to `receive`. */
-  drain(answer: BatchAnswer, receive: (bytes: Uint8Array, port: number, address: string) => void): void {
+  /** Until nothing waits, or `limit` or a few more were taken: returns how many. What `answer` does not answer goes to `receive`. */
+  drain(
+    answer: BatchAnswer,
+    receive: (bytes: Uint8Array, port: number, address: string) => void,
+    limit: number,
+  ): number {
     const slot = this.#slot;
-    for (let round = 0; round < maxRounds && !this.#closed; round++) {
+    let taken = 0;
+    while (taken < limit && !this.#closed) {
       const count = this.#libc.recvmmsg(this.#fd, this.#in.address, width, dontWait, null);
-      if (count <= 0) return;
+      if (count <= 0) break;
+      taken += count;
       let unsent = 0;
       for (let i = 0; i < count; i++) {
         slot.start = i * slotBytes;
@@ -105,6 +109,7 @@ export class UdpBatch {
       }
       this.#send(unsent, count);
     }
+    return taken;
   }
 
   close(): void {

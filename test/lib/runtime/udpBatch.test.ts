@@ -33,10 +33,13 @@ test("what waits is answered in one go; what has no answer at hand is received",
   const received: string[] = [];
   // Over loopback a datagram is in the other's queue when its send returns: 150 are more than two calls take.
   for (let n = 1; n <= 150; n++) client.send(encoder.encode(String(n)), server.port, "127.0.0.1");
-  batch?.drain(answer, (bytes, port, address) => {
+  const receive = (bytes: Uint8Array, port: number, address: string) => {
     received.push(text(bytes));
     expect([port, address]).toEqual([client.port, "127.0.0.1"]);
-  });
+  };
+  expect(batch?.drain(answer, receive, 100)).toBe(128);
+  expect(received).toHaveLength(12);
+  expect(batch?.drain(answer, receive, 100)).toBe(22);
   expect(received).toEqual(Array.from({ length: 15 }, (_, i) => String(10 * (i + 1))));
   await waitFor(() => replies.length === 135, { what: "135 replies" });
   const expected = Array.from({ length: 150 }, (_, i) => i + 1).filter((n) => n % 10 > 0);
@@ -56,9 +59,10 @@ test("closed in the middle: nothing more is taken or sent", async () => {
       return 1;
     },
     () => {},
+    100,
   );
   expect(asked).toBe(64);
-  batch?.drain(answer, () => asked++);
+  expect(batch?.drain(answer, () => asked++, 100)).toBe(0);
   expect(asked).toBe(64);
 });
 
@@ -71,6 +75,7 @@ test("a datagram longer than the room for it is cut, and its neighbours stay who
   batch?.drain(
     () => 0,
     (bytes) => seen.push(bytes),
+    100,
   );
   expect(seen.map((bytes) => bytes.length)).toEqual([3, 2048, 4]);
   expect(seen[2]).toEqual(new Uint8Array(4).fill(4));
