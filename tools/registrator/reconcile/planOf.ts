@@ -36,14 +36,19 @@ export function planOf(desired: Desired, actual: ReadonlyMap<string, Entry>): Pl
   const spared: Entry[] = [];
   const taken: Entry[] = [];
   const refused = new Map<string, string>();
+  const led = swarmServicesIn(desired);
+  const isOurs = (entry: Entry) =>
+    entry.owner === desired.owner ||
+    (entry.owner === "" && (desired.adopts?.(entry) ?? false)) ||
+    (entry.owner !== "" && led.has(entry.containerId));
   for (const [key, entry] of actual) {
-    if (desired.entries.has(key) || !isOurs(entry, desired) || desired.keep.has(entry.containerId)) continue;
+    if (desired.entries.has(key) || !isOurs(entry) || desired.keep.has(entry.containerId)) continue;
     if (desired.spares?.(entry)) spared.push(entry);
     else steps.push({ kind: "deregister", entry });
   }
   for (const [key, entry] of desired.entries) {
     const there = actual.get(key);
-    if (there && !isOurs(there, desired) && !isTheSame(there, entry, desired)) {
+    if (there && !isOurs(there) && !isTheSame(there, entry, desired)) {
       const whose = there.owner === "" ? "an entry without an owner stamp" : `engine ${there.owner}`;
       refused.set(key, `${entry.service} at ${entry.address} is already registered by ${whose}`);
     } else if (there?.fingerprint !== entry.fingerprint) steps.push({ kind: "register", entry });
@@ -52,8 +57,17 @@ export function planOf(desired: Desired, actual: ReadonlyMap<string, Entry>): Pl
   return { steps, refused, spared, taken };
 }
 
-function isOurs(entry: Entry, desired: Desired): boolean {
-  return entry.owner === desired.owner || (entry.owner === "" && (desired.adopts?.(entry) ?? false));
+/** A container's id is longer, and of hexadecimal letters alone. */
+const swarmServiceId = /^[0-9a-z]{25}$/;
+
+/**
+ * The Swarm services among what is desired. They are the cluster's, and registered by its leading manager: what another wrote
+ * for one is from when that one led.
+ */
+function swarmServicesIn({ entries }: Desired): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { containerId } of entries.values()) if (swarmServiceId.test(containerId)) found.add(containerId);
+  return found;
 }
 
 /** What the original wrote for this very service; or what we wrote for this container before the host was renamed. */
