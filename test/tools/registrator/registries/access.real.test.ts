@@ -8,6 +8,7 @@ import { type OpenRegistry, openRegistry } from "../../../../tools/registrator/r
 import { must } from "../../../testbed/command.ts";
 import { startConsul } from "../../../testbed/consul.ts";
 import { startEtcd } from "../../../testbed/etcd.ts";
+import { freePort } from "../../../testbed/freePort.ts";
 import { startZooKeeper } from "../../../testbed/zookeeper.ts";
 import { container, FakeWatcher } from "../fakes.ts";
 
@@ -107,6 +108,44 @@ test("etcd by TLS, with certificates of both sides; a first endpoint that is dea
     }
   } finally {
     await etcd.stop();
+    rmSync(dir, { recursive: true });
+  }
+}, 60_000);
+
+test("Consul by TLS, with certificates of both sides: services and keys; without ours it is refused", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "registrator-consul-tls-"));
+  const at = (name: string) => join(dir, name);
+  const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", at("key.pem")];
+  await must(["openssl", "req", "-x509", ...key, "-out", at("cert.pem"), "-days", "2", ...subject]);
+  const port = await freePort();
+  const consul = await startConsul({
+    hcl: `tls { https { ca_file = "${at("cert.pem")}" cert_file = "${at("cert.pem")}" key_file = "${at("key.pem")}" verify_incoming = true } }`,
+  });
+  try {
+    const daemon = consul.servers[0]?.daemon;
+    daemon?.options.argv.push("-https-port", String(port));
+    await daemon?.restart();
+    const certificates = {
+      CONSUL_CACERT: at("cert.pem"),
+      CONSUL_CLIENT_CERT: at("cert.pem"),
+      CONSUL_CLIENT_KEY: at("key.pem"),
+    };
+    await withEnv(certificates, async () => {
+      expect(await keysBy(await open(`consul-tls://127.0.0.1:${port}`))).toEqual(["host:web-1:80"]);
+      expect(await keysBy(await open(`consulkv-tls://127.0.0.1:${port}/services`))).toEqual([
+        "services/web/host:web-1:80",
+      ]);
+    });
+    const query = `ca=${at("cert.pem")}&cert=${at("cert.pem")}&key=${at("key.pem")}`;
+    expect(await keysBy(await open(`consul-tls://127.0.0.1:${port}?${query}`))).toEqual(["host:web-1:80"]);
+    for (const without of ["", `?ca=${at("cert.pem")}`]) {
+      const refused = await open(`consul-tls://127.0.0.1:${port}${without}`);
+      await expect(refused.ping()).rejects.toThrow();
+      await refused.close();
+    }
+  } finally {
+    await consul.stop();
     rmSync(dir, { recursive: true });
   }
 }, 60_000);
