@@ -60,6 +60,21 @@ const inspected = z.object({
 
 type Inspected = z.infer<typeof inspected>;
 
+/** What many containers have in common (their image's environment, their network) is kept once. */
+const shared = new Map<string, string>();
+const maxShared = 4096;
+const maxSharedLetters = 256;
+
+function share(text: string | null | undefined): string {
+  if (!text) return "";
+  if (text.length > maxSharedLetters) return text;
+  const known = shared.get(text);
+  if (known !== undefined) return known;
+  if (shared.size >= maxShared) shared.clear();
+  shared.set(text, text);
+  return text;
+}
+
 /** Letters of a health check's output that are kept. */
 const maxHealthOutput = 4096;
 
@@ -77,12 +92,12 @@ export function parseContainer(raw: unknown): Container {
   return {
     id: data.Id,
     name: (data.Name ?? "").replace(/^\//, ""),
-    image: data.Config.Image ?? "",
+    image: share(data.Config.Image),
     hostname: data.Config.Hostname ?? "",
-    env: data.Config.Env ?? [],
+    env: (data.Config.Env ?? []).map(share),
     labels: data.Config.Labels ?? {},
     exposedPorts: Object.keys(data.Config.ExposedPorts ?? {}).sort(),
-    networkMode: data.HostConfig?.NetworkMode ?? "",
+    networkMode: share(data.HostConfig?.NetworkMode),
     ports: portsOf(data),
     networks: networksOf(data),
     state: stateOf(data),
@@ -111,12 +126,12 @@ function networksOf(data: Inspected): Container["networks"] {
         ? [
             {
               name,
-              networkId: each.NetworkID ?? "",
+              networkId: share(each.NetworkID),
               ipv4: each.IPAddress ?? "",
               ipv4PrefixLength: each.IPPrefixLen ?? 0,
               ipv6: each.GlobalIPv6Address ?? "",
               ipv6PrefixLength: each.GlobalIPv6PrefixLen ?? 0,
-              gateway: each.Gateway ?? "",
+              gateway: share(each.Gateway),
               macAddress: each.MacAddress ?? "",
               aliases: each.Aliases ?? [],
             },

@@ -191,8 +191,10 @@ export class Reconciler {
     if (this.#listAttempts > 0) return Number.POSITIVE_INFINITY;
     const now = Date.now();
     let next = Number.POSITIVE_INFINITY;
-    const open = new Set(steps.map(({ entry }) => entry.key));
-    this.#failures.keep((key) => open.has(key) || this.#inFlight.has(key));
+    if (this.#failures.size > 0) {
+      const open = new Set(steps.map(({ entry }) => entry.key));
+      this.#failures.keep((key) => open.has(key) || this.#inFlight.has(key));
+    }
     for (const step of steps) {
       const { key } = step.entry;
       if (this.#inFlight.has(key)) continue;
