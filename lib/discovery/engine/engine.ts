@@ -180,6 +180,11 @@ export class Engine implements Discovery {
     return this.#catalog.service(service)?.meta;
   }
 
+  /** Another one after every change of anything: while it is the same, so is every `index`. */
+  revision(): number {
+    return this.#catalog.rev;
+  }
+
   index(service: string | undefined): number {
     return this.#catalog.index(service);
   }

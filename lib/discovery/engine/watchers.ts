@@ -1,4 +1,4 @@
-import type { DiscoveryEvent, EventKind, InstanceFilter, WatchOptions } from "../discovery.ts";
+import type { DiscoveryEvent, EventKind, Instance, InstanceFilter, WatchOptions } from "../discovery.ts";
 import type { Catalog } from "./catalog.ts";
 import { EventLog } from "./eventLog.ts";
 import { leaderEvent } from "./eventsOf.ts";
@@ -6,12 +6,24 @@ import { filterEvent } from "./filterEvent.ts";
 import type { Follower, Following } from "./follower.ts";
 import { Subscription } from "./subscription.ts";
 
+/** Instances of a service whose state is kept for the next one who comes. */
+const shareable = 100;
+
+/** Events of a state that more than one watcher may get: what is made of them is worth keeping, as with those of changes. */
+export const sharedEvents = new WeakSet<DiscoveryEvent>();
+
 /** All watchers of one engine: the log to resume from, and the fan-out. Every watcher of an event gets the same object. */
 export class Watchers {
   readonly #catalog: Catalog;
   readonly #log: EventLog;
   readonly #ofService = new Map<string, Set<Follower>>();
   readonly #ofAll = new Set<Follower>();
+  /** The last state that was told: many come for the same one. */
+  #shared: { service: string; catalogRev: number; events: DiscoveryEvent[] } = {
+    service: "",
+    catalogRev: 0,
+    events: [],
+  };
   #started = false;
 
   constructor(catalog: Catalog, logSize: number) {
@@ -111,10 +123,21 @@ export class Watchers {
     })();
   }
 
-  #stateOf(service: string, rev: number): Generator<DiscoveryEvent> {
+  #stateOf(service: string, rev: number): IterableIterator<DiscoveryEvent> {
     const instances = this.#catalog.instances(service) ?? [];
-    const state = this.#catalog.service(service);
-    const { leader, meta } = state ?? {};
+    if (instances.length > shareable) return this.#eventsOf(service, instances, rev);
+    const { catalogRev, events } = this.#shared;
+    if (this.#shared.service === service && catalogRev === this.#catalog.rev && events.at(-1)?.rev === rev) {
+      return events.values();
+    }
+    const made = [...this.#eventsOf(service, instances, rev)];
+    for (const event of made) sharedEvents.add(event);
+    this.#shared = { service, catalogRev: this.#catalog.rev, events: made };
+    return made.values();
+  }
+
+  #eventsOf(service: string, instances: readonly Instance[], rev: number): Generator<DiscoveryEvent> {
+    const { leader, meta } = this.#catalog.service(service) ?? {};
     return (function* (): Generator<DiscoveryEvent> {
       for (const instance of instances) yield { service, kind: "up", instance, rev: 0 };
       if (leader) yield leaderEvent(service, leader, 0);

@@ -1,4 +1,5 @@
 import type { DiscoveryEvent } from "../../../lib/discovery/discovery.ts";
+import { sharedEvents } from "../../../lib/discovery/engine/watchers.ts";
 import { goJson } from "./goJson.ts";
 
 const encoder = new TextEncoder();
@@ -15,7 +16,8 @@ export function eventFrame(event: DiscoveryEvent, withToken = false): Uint8Array
   const known = cache.get(event);
   if (known) return known;
   const frame = encoder.encode(textOf(event, withToken));
-  if (event.rev > 0) cache.set(event, frame); // those of an initial state are for one watcher only
+  // Else it is of an initial state, and for one watcher only.
+  if (event.rev > 0 || sharedEvents.has(event)) cache.set(event, frame);
   return frame;
 }
 

@@ -11,6 +11,8 @@ const cut = encoder.encode("event: error\ndata: discoverd: channel send failed d
 const waitLimit = 4096;
 /** Of an initial state, before others have their turn. */
 const turn = 2000;
+/** Of an initial state, in one write: a client's connection keeps the room that several small ones took. */
+const lump = 50;
 
 /**
  * One client's stream of events: the state first, then changes as they come. There may be ten thousand, so it holds a queue only while
@@ -113,18 +115,13 @@ export class EventSender implements Follower, PushHandlers {
     const push = this.#push;
     const following = this.#following;
     if (!push || !following) return;
-    for (let n = 0; this.#initial && !this.#blocked; n++) {
-      if (n === turn) {
+    for (let n = 0; this.#initial && !this.#blocked; n += lump) {
+      if (n >= turn) {
         push.flush();
         setImmediate(() => this.#pump());
         return;
       }
-      const step = this.#initial.next();
-      if (step.done) this.#initial = undefined;
-      else {
-        const told = following.pass(step.value);
-        if (told) this.#write(told);
-      }
+      this.#writeSome(this.#initial, following);
     }
     while (this.#queue && !this.#initial && !this.#blocked) {
       const next = this.#queue.shift();
@@ -140,8 +137,26 @@ export class EventSender implements Follower, PushHandlers {
     push.end();
   }
 
+  #writeSome(initial: Iterator<DiscoveryEvent>, following: Following): void {
+    const frames: Uint8Array[] = [];
+    for (let n = 0; n < lump; n++) {
+      const step = initial.next();
+      if (step.done) {
+        this.#initial = undefined;
+        break;
+      }
+      const told = following.pass(step.value);
+      if (told) frames.push(eventFrame(told, this.#withToken));
+    }
+    if (frames.length > 0) this.#send(Buffer.concat(frames));
+  }
+
   #write(event: DiscoveryEvent): void {
-    if (this.#push?.write(eventFrame(event, this.#withToken)) === false) this.#blocked = true;
+    this.#send(eventFrame(event, this.#withToken));
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#push?.write(bytes) === false) this.#blocked = true;
     this.at = 0; // the senders' clock fills it in
   }
 

@@ -1,6 +1,7 @@
 import type { WatchOptions } from "../../../lib/discovery/discovery.ts";
 import type { Follower, Following } from "../../../lib/discovery/engine/follower.ts";
 import { pushStream } from "../../../lib/runtime/pushStream.ts";
+import { CrowdCollector } from "./crowdCollector.ts";
 import { EventSender } from "./eventSender.ts";
 
 /** The part of the engine that streams need. */
@@ -29,6 +30,7 @@ const headers = {
 export class EventSenders {
   readonly #source: Followed;
   readonly #open = new Set<EventSender>();
+  readonly #collector = new CrowdCollector();
   #clock: ReturnType<typeof setInterval> | undefined;
 
   /** `signal` ends all streams. */
@@ -42,6 +44,7 @@ export class EventSenders {
   response(service: string | undefined, { withToken, hasOpening, ...watch }: StreamOptions): Response {
     const sender = new EventSender({ withToken, hasOpening, now: performance.now(), ended: this.#ended });
     this.#open.add(sender);
+    this.#collector.came();
     this.#clock ??= setInterval(() => this.#look(), lookMs);
     const body = pushStream(sender);
     sender.attach(this.#source.follow(service, sender, watch));
