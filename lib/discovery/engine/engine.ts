@@ -192,14 +192,13 @@ export class Engine implements Discovery {
   async changed(service: string | undefined, after: number, { timeoutMs, signal }: ChangedOptions): Promise<number> {
     const { clock } = this.#settings;
     const deadline = clock.now() + timeoutMs;
-    const ending = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
     for (;;) {
       const index = this.#catalog.index(service);
       const left = deadline - clock.now();
       // An index of the future is one of a store that was replaced.
       const isNew = this.ready && (index > after || after > this.#catalog.rev);
-      if (isNew || left <= 0 || ending.aborted) return index;
-      await this.#waits.wait(service, left, ending);
+      if (isNew || left <= 0 || signal?.aborted || this.#closed.signal.aborted) return index;
+      await this.#waits.wait(service, left, signal); // the end wakes all
     }
   }
 
