@@ -8,7 +8,7 @@ import { Lane } from "./reconcile/lane.ts";
 import { leftByOriginal } from "./reconcile/leftByOriginal.ts";
 import { ownerOf } from "./reconcile/owner.ts";
 import type { Step } from "./reconcile/planOf.ts";
-import type { EntryState, ReconcilerOptions, RegistryStatus } from "./reconcile/reconciler.ts";
+import type { EntryState, ReconcilerOptions, RegistryStatus } from "./reconcile/reconcilerStatus.ts";
 import type { Registry } from "./registries/registry.ts";
 import type { IgnoredPort, Service, ServicesOptions } from "./services/service.ts";
 import { teller } from "./teller.ts";

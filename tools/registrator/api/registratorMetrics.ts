@@ -1,5 +1,5 @@
 import { createMetrics, type Metrics } from "../../../lib/http/metrics.ts";
-import type { RegistryStatus } from "../reconcile/reconciler.ts";
+import type { RegistryStatus } from "../reconcile/reconcilerStatus.ts";
 import type { Registrator, RegistratorEvent } from "../startRegistrator.ts";
 
 export interface RegistratorMetrics {

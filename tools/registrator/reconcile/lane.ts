@@ -6,7 +6,8 @@ import { isAside } from "../services/serviceHealth.ts";
 import { type BookedContainer, ContainerBook, type ContainerBookOptions } from "./containerBook.ts";
 import { Lag } from "./lag.ts";
 import type { Desired, Plan, Step } from "./planOf.ts";
-import { type EntryState, Reconciler, type ReconcilerOptions, type RegistryStatus } from "./reconciler.ts";
+import { Reconciler } from "./reconciler.ts";
+import type { EntryState, ReconcilerOptions, RegistryStatus } from "./reconcilerStatus.ts";
 import { within } from "./within.ts";
 
 export interface LaneOptions {

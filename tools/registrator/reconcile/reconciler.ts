@@ -1,53 +1,14 @@
 import { backoff } from "../../../lib/docker/backoff.ts";
-import type { Change, Entry, Registry } from "../registries/registry.ts";
+import type { Change, Entry } from "../registries/registry.ts";
 import { Failures, reasonOf } from "./failures.ts";
 import { followChanges } from "./followChanges.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { listed } from "./listed.ts";
 import { maintainAll } from "./maintainAll.ts";
 import { type Desired, type Plan, planOf, type Step } from "./planOf.ts";
+import type { EntryState, ReconcilerOptions, RegistryStatus } from "./reconcilerStatus.ts";
 import { WakeUp } from "./wakeUp.ts";
 import { within } from "./within.ts";
-
-export interface ReconcilerOptions {
-  registry: Registry;
-  /** Told of every write that had its effect, and of each first failure. */
-  onStep?: (step: Step, error?: unknown) => void;
-  /** Told once of every entry that a dry run leaves. */
-  onSpared?: (entry: Entry) => void;
-  /** Told whenever nothing is left to be written. */
-  onIdle?: () => void;
-  /** Everything is listed anew this often, in ms. Default 180,000. */
-  resyncMs?: number;
-  /** Writes at a time. Default 16. */
-  concurrency?: number;
-  /** Default 10,000. */
-  callTimeoutMs?: number;
-  /** Waits between tries: first, and at most. Defaults 200 and 30,000. */
-  retryFirstMs?: number;
-  retryCapMs?: number;
-  /** While the registry is away: how long one look for it may take. Default 700. */
-  pingMs?: number;
-}
-
-export type EntryState = { state: "registered" | "pending" } | { state: "refused" | "failing"; reason: string };
-
-export interface RegistryStatus {
-  name: string;
-  /** Whether the registry was read since the start. */
-  synced: boolean;
-  /** Entries there that are ours. */
-  registered: number;
-  /** Writes that wait for a further try. */
-  failing: number;
-  lastError?: string;
-  /** ms since the epoch. */
-  lastErrorAt?: number;
-  /** Since the start: writes that had their effect, those that failed, and how many of all were further tries. */
-  writes: number;
-  failures: number;
-  retries: number;
-}
 
 type Told = "onStep" | "onSpared" | "onIdle";
 
@@ -61,6 +22,8 @@ export class Reconciler {
   #desired: Desired | undefined;
   /** What the registry holds, as far as we know; undefined until it was listed. */
   #actual: Map<string, Entry> | undefined;
+  /** What was found to be written and is not done yet, by key; undefined: to be found again. */
+  #open: Map<string, Step> | undefined;
   #refused: ReadonlyMap<string, string> = new Map();
   /** Entries already told of. */
   #spared: ReadonlySet<string> = new Set();
@@ -93,6 +56,7 @@ export class Reconciler {
 
   want(desired: Desired): void {
     this.#desired = desired;
+    this.#open = undefined;
     this.#wake.call();
   }
 
@@ -182,20 +146,15 @@ export class Reconciler {
   /** Starts what can be started; returns how long until the next retry is due. */
   #write(signal: AbortSignal): number {
     if (!this.#desired || !this.#actual) return Number.POSITIVE_INFINITY;
-    const { steps, refused, spared, taken } = planOf(this.#desired, this.#actual);
-    this.#refused = refused;
-    for (const entry of taken) this.#actual.set(entry.key, entry);
-    this.#tellSpared(spared);
-    if (steps.length === 0) this.#options.onIdle?.();
+    this.#open ??= this.#find(this.#desired, this.#actual);
+    const open = this.#open;
+    if (open.size === 0) this.#options.onIdle?.();
     // It is away: a list finds out when it is back.
     if (this.#listAttempts > 0) return Number.POSITIVE_INFINITY;
     const now = Date.now();
     let next = Number.POSITIVE_INFINITY;
-    if (this.#failures.size > 0) {
-      const open = new Set(steps.map(({ entry }) => entry.key));
-      this.#failures.keep((key) => open.has(key) || this.#inFlight.has(key));
-    }
-    for (const step of steps) {
+    this.#failures.keep((key) => open.has(key) || this.#inFlight.has(key));
+    for (const step of open.values()) {
       const { key } = step.entry;
       if (this.#inFlight.has(key)) continue;
       const wait = (this.#failures.of(key)?.retryAt ?? 0) - now;
@@ -203,6 +162,15 @@ export class Reconciler {
       else if (this.#inFlight.size < this.#options.concurrency) void this.#step(step, signal);
     }
     return next;
+  }
+
+  /** The differences; each write that is done takes its own away, so that many take no more looks at everything. */
+  #find(desired: Desired, actual: Map<string, Entry>): Map<string, Step> {
+    const { steps, refused, spared, taken } = planOf(desired, actual);
+    this.#refused = refused;
+    for (const entry of taken) actual.set(entry.key, entry);
+    this.#tellSpared(spared);
+    return new Map(steps.map((step) => [step.entry.key, step]));
   }
 
   async #step(step: Step, signal: AbortSignal, quiet = false): Promise<void> {
@@ -217,6 +185,8 @@ export class Reconciler {
       this.#counts.writes++;
       if (step.kind === "register") this.#actual?.set(entry.key, entry);
       else this.#actual?.delete(entry.key);
+      if (this.#open?.get(entry.key) === step) this.#open.delete(entry.key);
+      else this.#open = undefined;
       this.#failures.delete(entry.key);
       if (!quiet) onStep?.(step);
     } catch (error) {
@@ -245,6 +215,7 @@ export class Reconciler {
     try {
       if (this.#listAttempts > 0 && registry.ping) await this.#ping(signal);
       const entries = await within(3 * callTimeoutMs, signal, (inner) => registry.list(inner));
+      this.#open = undefined;
       this.#actual = listed(entries, this.#actual, touched, this.#desired);
       if (this.#listAttempts > 0) this.#retryAllNow();
       // The writes of before ended, or are ended now: with what effect only another list can tell.
@@ -302,6 +273,7 @@ export class Reconciler {
     if (known?.fingerprint === entry?.fingerprint) return;
     const owner = this.#desired?.owner;
     const concernsUs = this.#desired?.entries.has(key) || known?.owner === owner || entry?.owner === owner;
+    this.#open = undefined;
     if (concernsUs) this.#listSoon();
     else if (entry) this.#actual.set(key, entry);
     else this.#actual.delete(key);
