@@ -233,8 +233,7 @@ function entryOf(registration: ConsulRegistration, state: ConsulState, output: s
   const theirs = Object.entries(Meta)
     .filter(([key]) => !key.startsWith("registrator-"))
     .sort(byKey);
-  // Hashes: texts as long as what they tell of would be kept twice for each service.
-  const standing = hash(JSON.stringify([Name, tags, Port, Address, Object.entries(Meta).sort(byKey)]), 32);
+  const standing = JSON.stringify([Name, tags, Port, Address, Object.entries(Meta).sort(byKey)]);
   return {
     key: ID,
     owner: Meta[engineKey] ?? "",
@@ -243,7 +242,7 @@ function entryOf(registration: ConsulRegistration, state: ConsulState, output: s
     service: Name,
     address: `${isIP(Address) === 6 ? `[${Address}]` : Address}:${Port}`,
     fingerprint: `${state} ${standing}`,
-    looks: hash(JSON.stringify([Name, Tags, Port, Address, theirs]), 32),
+    looks: JSON.stringify([Name, Tags, Port, Address, theirs]),
     payload: { registration, standing, state, output },
   };
 }
@@ -261,8 +260,8 @@ function cut(text: string): string {
     .toWellFormed();
 }
 
-function hash(text: string, letters = 16): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, letters);
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
 function byKey([a]: [string, string], [b]: [string, string]): number {
