@@ -23,23 +23,28 @@ export function createConsulFace(discovery: Discovery, options: ConsulFaceOption
     const [method = "", path = ""] = route.split(" ");
     return { method, pattern: patternOf(path), answer };
   });
+  const routeOf = (method: string, path: string) => {
+    for (const route of routes) {
+      const match = route.method === method ? route.pattern.exec(path) : null;
+      if (match) return { route, match };
+    }
+    return undefined;
+  };
   return {
     agent,
     async fetch(request) {
       const url = new URL(request.url);
-      const matching = routes.flatMap((route) => {
-        const match = route.pattern.exec(url.pathname);
-        return match ? [{ ...route, parts: match.slice(1) }] : [];
-      });
-      const route = matching.find(({ method }) => method === request.method);
       try {
-        if (matching.length === 0)
-          throw new ConsulRefusal(404, "Invalid URL path: not a recognized HTTP API endpoint\n");
-        if (!route) {
-          const allow = ["OPTIONS", ...matching.map(({ method }) => method)].join(",");
+        const found = routeOf(request.method, url.pathname);
+        if (!found) {
+          const allowed = routes.filter(({ pattern }) => pattern.test(url.pathname)).map(({ method }) => method);
+          if (allowed.length === 0)
+            throw new ConsulRefusal(404, "Invalid URL path: not a recognized HTTP API endpoint\n");
+          const allow = ["OPTIONS", ...allowed].join(",");
           return text(405, `method ${request.method} not allowed`, { allow });
         }
-        const parts = route.parts.map(decoded);
+        const { route, match } = found;
+        const parts = match.slice(1).map(decoded);
         const dc = url.searchParams.get("dc");
         if (dc !== null && dc !== "" && dc !== "dc1") throw new ConsulRefusal(500, "No path to datacenter");
         return await route.answer({ request, query: url.searchParams, parts, face });
