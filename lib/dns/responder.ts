@@ -12,7 +12,7 @@ export interface ResponderOptions {
   forwarder?: Forwarder;
   /** Told of each question that ended in SERVFAIL. */
   onFailure?: (name: string, error: unknown) => void;
-  /** For answers that zones let us keep. Default 4 MiB; 0 keeps none. */
+  /** For answers that zones let us keep. Default 8 MiB: A and SRV of a thousand services of three instances; 0 keeps none. */
   cacheBytes?: number;
 }
 
@@ -36,7 +36,7 @@ export interface Responder {
  */
 export function createResponder(options: ResponderOptions): Responder {
   const { zones, forwarder, onFailure } = options;
-  const kept = new AnswerCache(options.cacheBytes ?? 4 << 20);
+  const kept = new AnswerCache(options.cacheBytes ?? 8 << 20);
   const recursionAvailable = forwarder !== undefined;
 
   const respond: Responder = (message, context) => {

@@ -63,6 +63,8 @@ export class Catalog {
   /** Live daemons on this store: id -> address. */
   readonly daemons = new Map<string, string>();
   rev = 0;
+  /** Taken so far. A store whose revisions are one for many keys has several steps of one revision. */
+  steps = 0;
   /** Services that exist, and their instances. */
   serviceCount = 0;
   instanceCount = 0;
@@ -114,6 +116,7 @@ export class Catalog {
 
   apply(step: Step): StepResult {
     this.rev = step.rev;
+    this.steps++;
     const touched = new Map<string, Touched>();
     const spoilt: string[] = [];
     for (const entry of step.puts) if (!this.#put(entry, touched)) spoilt.push(entry.key);

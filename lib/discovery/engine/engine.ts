@@ -182,7 +182,7 @@ export class Engine implements Discovery {
 
   /** Another one after every change of anything: while it is the same, so is every `index`. */
   revision(): number {
-    return this.#catalog.rev;
+    return this.#catalog.steps;
   }
 
   index(service: string | undefined): number {

@@ -18,6 +18,8 @@ export interface InstanceReader {
   leader(service: string): Leader | undefined | Promise<Leader | undefined>;
   /** Grows with every change of the service. Where it is here and no promise, answers are kept until it has grown. */
   index?(service: string): number | Promise<number>;
+  /** Another one after every change of any service. Where it is here, `index` is asked only when this has moved. */
+  revision?(): number;
 }
 
 export interface DiscoverdZoneOptions {
@@ -122,8 +124,15 @@ export function createDiscoverdZone(options: DiscoverdZoneOptions): Zone {
   function freshness(question: Question, service: string, index: number, answer: ZoneAnswer): ZoneAnswer["fresh"] {
     const until = answer.authority.length > 0 ? second() : undefined;
     const name = question.name.toLowerCase();
+    let stoodAt: number | undefined;
+    const stands = () => {
+      const revision = reader.revision?.();
+      if (revision !== undefined && revision === stoodAt) return true;
+      stoodAt = revision;
+      return reader.index?.(service) === index;
+    };
     return ({ clientAddress }) =>
-      reader.index?.(service) === index &&
+      stands() &&
       (until === undefined || until === second()) &&
       (names === undefined || names(name, clientAddress) === undefined);
   }

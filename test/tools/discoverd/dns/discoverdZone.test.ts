@@ -48,6 +48,30 @@ async function ask(
 
 const soa = ["discoverd SOA"];
 
+test("an answer's freshness: the index is asked only when the revision has moved", () => {
+  const state = { revision: 1, index: 1, asked: 0 };
+  const counted: InstanceReader = {
+    ...reader,
+    index() {
+      state.asked++;
+      return state.index;
+    },
+    revision: () => state.revision,
+  };
+  const context = { clientAddress: "172.17.0.9", transport: "udp" } as const;
+  const zone = createDiscoverdZone({ origin: "discoverd", reader: counted });
+  const answer = zone.answer({ name: "web.discoverd", type: rrType.A, class: 1 }, context);
+  if (!answer || answer instanceof Promise) throw new Error("not at once");
+  const isFresh = () => answer.fresh?.(context);
+  for (let i = 0; i < 5; i++) expect(isFresh()).toBe(true);
+  expect(state.asked).toBe(2);
+  state.revision = 2;
+  for (let i = 0; i < 5; i++) expect(isFresh()).toBe(true);
+  expect(state.asked).toBe(3);
+  Object.assign(state, { revision: 3, index: 3 });
+  expect(isFresh()).toBe(false);
+});
+
 describe("the discoverd zone", () => {
   test.each<[string, string, string[]]>([
     ["web.discoverd A", "NOERROR", ["web.discoverd A 10.0.0.1"]],
