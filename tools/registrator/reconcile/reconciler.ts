@@ -50,7 +50,7 @@ export class Reconciler {
       pingMs: 700,
       ...options,
     };
-    this.#heartbeats = new Heartbeats(options.registry.heartbeatMs);
+    this.#heartbeats = new Heartbeats(options.registry);
     this.#failures = new Failures(this.#options.retryFirstMs, this.#options.retryCapMs);
   }
 
