@@ -1,6 +1,6 @@
 import { backoff } from "../../../lib/docker/backoff.ts";
+import { pause } from "../../../lib/time/pause.ts";
 import type { Change, Registry } from "../registries/registry.ts";
-import { pause } from "./lane.ts";
 
 /**
  * Tells what changes in a registry, for as long as `signal` lets it; where the registry stops telling, it is asked again, and what was

@@ -1,5 +1,6 @@
 import { backoff } from "../../../lib/docker/backoff.ts";
 import type { Container, ContainersState } from "../../../lib/docker/containers.ts";
+import { pause } from "../../../lib/time/pause.ts";
 import type { Entry, Origin, Registry } from "../registries/registry.ts";
 import type { Service } from "../services/service.ts";
 import { isAside } from "../services/serviceHealth.ts";
@@ -198,18 +199,4 @@ function claimsOf(pages: readonly Page[]): Map<string, Entry> {
     for (const { entry } of entries) if (entry && !claims.has(entry.key)) claims.set(entry.key, entry);
   }
   return claims;
-}
-
-/** Resolves after `ms`, or when `signal` aborts. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

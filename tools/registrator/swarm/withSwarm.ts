@@ -1,7 +1,7 @@
 import type { Container, ContainersState } from "../../../lib/docker/containers.ts";
 import type { ContainerWatcher } from "../../../lib/docker/createContainerWatcher.ts";
 import type { SwarmCalls } from "../../../lib/docker/index.ts";
-import { pause } from "../reconcile/lane.ts";
+import { pause } from "../../../lib/time/pause.ts";
 import type { RegistratorLog } from "../startRegistrator.ts";
 import { type Swarm, type SwarmMode, swarmContainers } from "./swarmContainers.ts";
 

@@ -1,4 +1,4 @@
-import { pause } from "../../reconcile/lane.ts";
+import { pause } from "../../../../lib/time/pause.ts";
 import { type ConsulCall, ConsulError } from "./consulError.ts";
 
 const noServices = new URLSearchParams({ filter: 'ID == ""' });

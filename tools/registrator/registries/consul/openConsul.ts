@@ -1,5 +1,6 @@
 import { ExitError } from "../../../../lib/cli/index.ts";
 import { fetchVia } from "../../../../lib/runtime/fetchVia.ts";
+import { StoreError } from "../../../../lib/store/storeError.ts";
 import type { OpenRegistry, RegistryOptions } from "../openRegistry.ts";
 import type { ConsulWait } from "./consulChanges.ts";
 import { type ConsulCall, ConsulError } from "./consulError.ts";
@@ -25,11 +26,17 @@ export async function openConsul(
   const tenancy = tenancyOf(uri, env);
   const send = fetchVia({ ...(unix === undefined ? {} : { unix }), ...(tls ? { tls } : {}) });
   const ask = async (method: string, path: string, signal: AbortSignal, body?: unknown) => {
-    const response = await send(`${endpoint}${withTenancy(path, tenancy)}`, {
+    const sent = send(`${endpoint}${withTenancy(path, tenancy)}`, {
       method,
       signal,
       headers: { ...target.headers, ...(body === undefined ? {} : { "content-type": "application/json" }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const response = await sent.catch((error: unknown) => {
+      // Who gave it up knows why.
+      if (signal.aborted && signal.reason?.name !== "TimeoutError") throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new StoreError("unavailable", `consul ${unix ?? endpoint} cannot be reached: ${reason}`, { cause: error });
     });
     const text = await response.text();
     if (!response.ok) throw new ConsulError(response.status, text.trim().slice(0, 300));
