@@ -201,5 +201,5 @@ await runTool(
     verbs: [run, explain, plan, sync, list],
     defaultVerb: "run",
   },
-  flagsFirst(explain, cleanupFlag(process.argv.slice(2))),
+  flagsFirst(explain, cleanupFlag(process.argv.slice(2), process.env)),
 );

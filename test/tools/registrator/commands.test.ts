@@ -49,6 +49,27 @@ describe("the original's mistakes: its messages and codes", () => {
   });
 });
 
+describe("what would refuse every container is refused at the start", () => {
+  test.each<[string, string, string]>([
+    ["ip", "web.local", "expected an IP address"],
+    ["ip", "10.0.0.1:80", "expected an IP address"],
+    ["ip6", "10.0.0.1", "expected an IPv6 address"],
+    ["wan", "fe80::1%eth0", "expected an IP address"],
+    ["network", "back,10.0.0.0/33", "expected a subnet like 10.0.0.0/8"],
+  ])("-%s %s", async (name, value, message) => {
+    const ended = await run(`-${name}`, value, "discoverd:");
+    const shown = value.split(",").at(-1);
+    expect(ended).toMatchObject({ code: 2, out: "" });
+    expect(ended.err).toBe(`registrator: -${name} "${shown}": ${message} (see registrator --help)\n`);
+  });
+
+  test("-filter, with the column", async () => {
+    const ended = await run("-filter", "name ==", "discoverd:");
+    expect(ended).toMatchObject({ code: 2, out: "" });
+    expect(ended.err).toContain("-filter: column 8: ");
+  });
+});
+
 describe("explain", () => {
   const inspect = {
     Id: "a1b2",
@@ -79,6 +100,25 @@ describe("explain", () => {
     expect(out).toBe(
       "h:web-1:80: web at 10.0.0.1:8000\n  tags   a, b\n443/tcp is not registered: not published on the host\n",
     );
+  });
+
+  test("-compat takes any text for -ip, as the original", async () => {
+    const path = join(dir, "one.json");
+    writeFileSync(path, JSON.stringify([inspect]));
+    const { out } = await run("explain", "-compat", "-ip=web.local", "-hostname=h", "-inspect", path);
+    expect(out).toContain("h:web-1:80: web at web.local:8000\n");
+  });
+
+  test("a container's control characters do not reach the terminal; --json has them escaped", async () => {
+    const path = join(dir, "escape.json");
+    const Env = ["SERVICE_NAME=a\u001b[2J", "SERVICE_TAGS=x\ny", "SERVICE_K=\u009b1m"];
+    writeFileSync(path, JSON.stringify({ ...inspect, Config: { ...inspect.Config, Env } }));
+    const { out } = await run("explain", "-ip=10.0.0.1", "-hostname=h", "-inspect", path);
+    expect(out).toBe(
+      "h:web-1:80: a\\x1b[2J at 10.0.0.1:8000\n  tags   x\\ny\n  k=\\x9b1m\n443/tcp is not registered: not published on the host\n",
+    );
+    const { out: json } = await run("explain", "-ip=10.0.0.1", "-inspect", path, "--json");
+    expect(JSON.parse(json)).toMatchObject({ services: [{ Name: "a\u001b[2J", Tags: ["x\ny"] }] });
   });
 
   test.each<[string, string, number, string]>([

@@ -53,7 +53,9 @@ describe("several registries in one process", () => {
   };
   const values = {
     uri: "consul://127.0.0.1:1?internal",
-    registry: ["etcd3://a:b@127.0.0.1:1,127.0.0.2/x?ip=10.0.0.9&ttl=30&ttl-refresh=10&tls=&colour=red"],
+    registry: [
+      "etcd3://a:b@127.0.0.1:1,127.0.0.2/x?ip=10.0.0.9&ttl=30&ttl-refresh=10&tls=&colour=red&ns=team&partition=p",
+    ],
     internal: false,
     ip: undefined,
     ttl: 0,
@@ -80,6 +82,35 @@ describe("several registries in one process", () => {
     await closeAll(opened);
   });
 
+  test("a host name that stands for loopback is told of, where its address is registered", async () => {
+    const told: string[] = [];
+    const log = { ...silentLogger, warn: (message: string) => void told.push(message), child: () => silentLogger };
+    const open = async (uri: string, more: Partial<RegistryFlags>) => {
+      const all = { ...values, uri, registry: [], hostname: "localhost", ...more } as RegistryFlags;
+      await closeAll(await openRegistries({ log }, all, own));
+    };
+    await open("consul://127.0.0.1:1?internal", {});
+    await open("consul://127.0.0.1:1", { ip: "10.0.0.1" });
+    expect(told).toEqual([]);
+    await open("consul://127.0.0.1:1", {});
+    expect(told).toEqual([expect.stringMatching(/^"localhost" resolves to (127\.0\.0\.1|::1), .* give -ip$/)]);
+  });
+
+  test.each(["consul", "consul-unix", "etcd2", "etcd", "consulkv"])(
+    "%s: one that does not answer is named",
+    async (scheme) => {
+      const host = scheme === "consul-unix" ? "/nowhere.sock" : "127.0.0.1:1";
+      const all = { ...values, uri: `${scheme}://${host}/x`.replace("sock/x", "sock"), registry: [] } as RegistryFlags;
+      const [one] = await openRegistries({ log: silentLogger }, all, own);
+      const asked = async () => {
+        await one?.opened.registry.ready?.(AbortSignal.timeout(5000));
+        await one?.opened.registry.list(AbortSignal.timeout(5000));
+      };
+      await expect(asked()).rejects.toThrow(`${host} cannot be reached: `);
+      await one?.opened.close();
+    },
+  );
+
   test.each<[string, string]>([
     ["consul://h?ttl=x", "bad adapter uri: ttl: "],
     ["consul://h?ttl=5", "-ttl and -ttl-refresh must be specified together or not at all"],
@@ -93,18 +124,28 @@ describe("several registries in one process", () => {
     ["zookeeper:///x", "zookeeper: host required"],
     ["zookeeper://h/../x", "bad adapter uri: /../x is no path of ZooKeeper"],
     ["nope://h", "unrecognized adapter: nope://h"],
+    ["consul://h?ip=10.0.0.x", '-ip "10.0.0.x": expected an IP address'],
   ])("%s is refused: %s", async (uri, message) => {
     const all = { ...values, uri, registry: [] } as RegistryFlags;
     await expect(openRegistries({ log: silentLogger }, all, own)).rejects.toThrow(message);
   });
 
   test("-cleanup=dry-run is a flag of its own", () => {
-    expect(cleanupFlag(["-cleanup", "--cleanup=dry-run", "-cleanup=false", "consul:"])).toEqual([
+    expect(cleanupFlag(["-cleanup", "--cleanup=dry-run", "-cleanup=false", "consul:"], {})).toEqual([
       "-cleanup",
       "-cleanup-dry-run",
       "-cleanup=false",
       "consul:",
     ]);
+  });
+
+  test("REGISTRATOR_CLEANUP=dry-run is a variable of its own", () => {
+    const env = { REGISTRATOR_CLEANUP: "dry-run", OTHER: "x" };
+    cleanupFlag([], env);
+    expect(env).toEqual({ REGISTRATOR_CLEANUP_DRY_RUN: "true", OTHER: "x" } as never);
+    const plain = { REGISTRATOR_CLEANUP: "true" };
+    cleanupFlag([], plain);
+    expect(plain).toEqual({ REGISTRATOR_CLEANUP: "true" });
   });
 });
 

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { escapeControl } from "../../../lib/cli/escapeControl.ts";
 import { type Context, ExitError, UsageError } from "../../../lib/cli/index.ts";
 import { type Explanation, explain } from "../explain/explain.ts";
 import { type InspectedContainers, readInspects } from "../explain/readInspects.ts";
@@ -25,18 +26,19 @@ export async function explainCommand(context: Context, values: DaemonFlags & Sou
     context.out(JSON.stringify(answer));
     return;
   }
+  // Names, tags and attributes are the container's: a terminal obeys what it is sent.
+  const say = (line: string) => context.out(escapeControl(line));
   for (const service of answer.services) {
-    context.out(
+    say(
       `${service.ID}: ${service.Name} at ${service.IP.includes(":") ? `[${service.IP}]` : service.IP}:${service.Port}`,
     );
-    if (service.Tags.length > 0) context.out(`  tags   ${service.Tags.join(", ")}`);
-    if (service.Health) context.out(`  health ${service.Health.State}: ${service.Health.Output.trim()}`);
+    if (service.Tags.length > 0) say(`  tags   ${service.Tags.join(", ")}`);
+    if (service.Health) say(`  health ${service.Health.State}: ${service.Health.Output.trim()}`);
     for (const [name, { IP, Port }] of Object.entries(service.Addresses ?? {}))
-      context.out(`  ${name.padEnd(6)} ${IP.includes(":") ? `[${IP}]` : IP}:${Port}`);
-    for (const [key, value] of Object.entries(service.Attrs)) context.out(`  ${key}=${value}`);
+      say(`  ${name.padEnd(6)} ${IP.includes(":") ? `[${IP}]` : IP}:${Port}`);
+    for (const [key, value] of Object.entries(service.Attrs)) say(`  ${key}=${value}`);
   }
-  for (const { port, why } of answer.ignored)
-    context.out(`${port === "" ? "the container" : port} is not registered: ${why}`);
+  for (const { port, why } of answer.ignored) say(`${port === "" ? "the container" : port} is not registered: ${why}`);
 }
 
 async function answerOf(context: Context, values: Source, settings: RegistratorOptions): Promise<Explanation> {

@@ -20,14 +20,14 @@ export interface OpenedRegistry {
 }
 
 /** Queries that a registry reads itself: they speak of its connection. */
-const connection = new Set(["tls", "ca", "cert", "key", "token-file"]);
+const connection = new Set(["tls", "ca", "cert", "key", "token-file", "ns", "partition"]);
 
 /**
  * Opens the registry that is the argument, and those of `-registry`; each with the flags, and with what its URI's query says instead:
  * `consul://127.0.0.1?internal&network=backend&tags=inner`.
  *
  * @param own the flags that a registry may have for itself
- * @throws {UsageError} there is none
+ * @throws {UsageError} there is none; an address, a network or the filter cannot be read
  * @throws {ExitError} code 1: one cannot be
  */
 export async function openRegistries(
@@ -43,6 +43,11 @@ export async function openRegistries(
       const flags = { ...values, ...overrides(uri, own, (name) => log.warn(`no setting of a registry: ${name}`)) };
       checkFlags(flags);
       const options = await settingsOf(flags);
+      const { hostnameIp = "", internal, hostname } = options;
+      // As Debian's /etc/hosts has it.
+      if (!internal && isLoopback(hostnameIp)) {
+        log.warn(`"${hostname}" resolves to ${hostnameIp}, which other hosts cannot reach: give -ip`);
+      }
       const { ttl, ttlRefresh, compat } = flags;
       opened.push({
         uri: withoutSecrets(uri),
@@ -83,6 +88,8 @@ function overrides(uri: string, own: Options, unknown: (name: string) => void): 
   }
   return found;
 }
+
+const isLoopback = (ip: string) => ip.startsWith("127.") || ip === "::1";
 
 /** For the log: what stands before the @ is for the registry alone. */
 export function withoutSecrets(uri: string): string {

@@ -1,7 +1,9 @@
 import { hostname as ownHostname } from "node:os";
-import { ExitError } from "../../../lib/cli/index.ts";
+import { ExitError, UsageError } from "../../../lib/cli/index.ts";
+import { isIP, isIPv6 } from "../../../lib/runtime/ipAddress.ts";
 import { type Filter, parseFilter } from "../services/filter.ts";
 import { hostAddress } from "../services/hostAddress.ts";
+import { parseSubnet } from "../services/subnet.ts";
 import type { RegistratorOptions } from "../startRegistrator.ts";
 import { checkTags } from "../template/renderTags.ts";
 
@@ -51,8 +53,12 @@ export function checkFlags(flags: DaemonFlags): void {
   }
 }
 
-/** @throws {ExitError} code 1: the tag template or the filter cannot be parsed */
+/**
+ * @throws {UsageError} an address, a network or the filter cannot be read
+ * @throws {ExitError} code 1: the tag template cannot be parsed
+ */
 export async function settingsOf(flags: DaemonFlags): Promise<RegistratorOptions> {
+  checkAddresses(flags);
   await checkTags(flags.tags ?? "").catch((error: unknown) => {
     throw new ExitError(1, `-tags: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   });
@@ -84,10 +90,28 @@ export async function settingsOf(flags: DaemonFlags): Promise<RegistratorOptions
   };
 }
 
+/**
+ * One wrong address would refuse every container, or be passed over: it is told at the start. The original takes any text for `-ip`.
+ * @throws {UsageError}
+ */
+function checkAddresses({ ip, ip6, wan, network, compat }: DaemonFlags): void {
+  const isAddress = (text: string) => isIP(text) !== 0 && !text.includes("%");
+  const expect = (flag: string, text: string | undefined, what: string, fits: (text: string) => boolean) => {
+    if (text && !fits(text)) throw new UsageError(`-${flag} ${JSON.stringify(text)}: expected ${what}`);
+  };
+  if (!compat) expect("ip", ip, "an IP address", isAddress);
+  expect("ip6", ip6, "an IPv6 address", (text) => isAddress(text) && isIPv6(text));
+  expect("wan", wan, "an IP address", isAddress);
+  for (const word of (network ?? "").split(",").map((each) => each.trim())) {
+    if (word.startsWith("label:") || !word.includes("/")) continue;
+    expect("network", word, "a subnet like 10.0.0.0/8", (text) => parseSubnet(text) !== undefined);
+  }
+}
+
 function filterOf(text: string): Filter {
   try {
     return parseFilter(text);
   } catch (error) {
-    throw new ExitError(1, `-filter: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new UsageError(`-filter: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -1,5 +1,6 @@
 import { type Fetch, fetchVia } from "../../../../lib/runtime/fetchVia.ts";
 import type { EtcdTarget } from "../../../../lib/store/etcd/etcdUrl.ts";
+import { StoreError } from "../../../../lib/store/storeError.ts";
 
 export interface Etcd2Node {
   key?: string;
@@ -119,8 +120,11 @@ export class Etcd2Client {
         await response.body?.cancel();
       } catch (error) {
         if (this.#current === at) this.#current++;
-        if (signal.aborted || tries >= endpoints.length) throw error;
-        continue;
+        if (signal.aborted) throw error;
+        if (tries < endpoints.length) continue;
+        const reason = error instanceof Error ? error.message : String(error);
+        const endpoint = endpoints[at % endpoints.length];
+        throw new StoreError("unavailable", `etcd ${endpoint} cannot be reached: ${reason}`, { cause: error });
       }
       if (this.#current === at) this.#current++;
     }
