@@ -124,7 +124,10 @@ export class Engine implements Discovery {
       onAlive: () => this.#ownership.leaseAlive(),
     });
     const claimer = new Claimer({ store, catalog, holdings, clock, log, daemon, lease });
-    const afterCheck = () => this.#naming.run();
+    const afterCheck = () => {
+      this.#ownership.adopt();
+      this.#naming.run();
+    };
     const history = this.#history;
     this.#expirer = new Expirer({ store, catalog, holdings, history, lease, settings, afterCheck });
     const awake = () => this.#expirer.awake();

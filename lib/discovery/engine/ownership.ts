@@ -84,6 +84,20 @@ export class Ownership {
     }
   }
 
+  /** What lies under our lease and nobody answers for (its write was taken for failed, or given up): from now on we do, so that it can expire. */
+  adopt(): void {
+    const { catalog, holdings, lease } = this.#options;
+    const own = lease();
+    if (own === undefined) return;
+    for (const { name, config, instances } of catalog.services.values()) {
+      if (!config) continue;
+      for (const [id, record] of instances) {
+        if (record.holding || record.lease !== own || holdings.get(name, id)) continue;
+        holdings.set(this.newHolding(name, record.instance, ttlOf(record)));
+      }
+    }
+  }
+
   /** The old lease took its keys along: all that lives and that we answer for is put again, with a new index where the key was gone. */
   leaseReplaced(): void {
     const { holdings, claimer, awake, signal } = this.#options;
