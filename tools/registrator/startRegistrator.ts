@@ -168,6 +168,7 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
       reconciler: { ...start.reconciler, resyncMs: laneResyncMs },
       onStep: (step, error, lagMs) => tell.step(registry, step, error, lagMs),
       onSpared: (entry) => tell.spared(registry, entry),
+      onReach: (away) => tell.reach(registry, away),
       onRefused: (container, service, reason) => tell.refused(registry, container, service, reason),
       onWarned: (container, service, warning) => tell.warned(registry, container, service, warning),
       onBroken: (container, reason) => tell.broken(registry, container, reason),

@@ -45,6 +45,13 @@ export function teller(log: RegistratorLog, send: (event: RegistratorEvent) => v
       send({ kind: "failed", at: Date.now(), ...place, reason, text });
     },
 
+    /** It went away, for that reason; undefined: it is back. */
+    reach(registry: Registry, away: string | undefined): void {
+      if (away === undefined) log.info("the registry answers again", { registry: registry.name });
+      else
+        log.warn("the registry does not answer; trying again until it does", { registry: registry.name, reason: away });
+    },
+
     /** A dry run leaves it. */
     spared(registry: Registry, entry: Entry): void {
       const place = placeOf(registry, entry);

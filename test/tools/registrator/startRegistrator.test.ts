@@ -271,6 +271,29 @@ describe("startRegistrator", () => {
     expect(registry.maxParallel).toBeLessThanOrEqual(16);
   });
 
+  test("the registry is away: the log says so once, why, and when it is back", async () => {
+    const told: string[] = [];
+    const say = (message: string, { reason = "" }: Record<string, unknown> = {}) => {
+      if (message.startsWith("the registry ")) told.push(`${message}: ${reason}`);
+    };
+    const [registry, watcher] = [new FakeRegistry(), new FakeWatcher()];
+    const registrator = startRegistrator({
+      containers: watcher,
+      registries: [{ registry, options: { internal: true } }],
+      log: { ...silentLogger, info: say, warn: say },
+      reconciler: { retryFirstMs: 2, retryCapMs: 5 },
+    });
+    let tries = 0;
+    registry.fail = () => new Error(`refused ${++tries}`);
+    watcher.set([web(2)]);
+    await waitFor(() => tries > 4, { what: "some tries" });
+    expect(told).toEqual(["the registry does not answer; trying again until it does: refused 1"]);
+    registry.fail = () => undefined;
+    expect(await registrator.settled(2000)).toBe(true);
+    expect(told.slice(1)).toEqual(["the registry answers again: "]);
+    await registrator.close();
+  });
+
   test("close: deregister takes out what is ours, keep leaves it", async () => {
     const { registry, watcher, registrator } = start();
     watcher.set([web(2)]);

@@ -18,10 +18,12 @@ export interface LaneOptions {
   adopts?: (entry: Entry) => boolean;
   /** Entries whose containers did not live since our start are told of, and stay. */
   dryRun?: boolean;
-  reconciler: Omit<ReconcilerOptions, "registry" | "onStep" | "onSpared" | "onIdle">;
+  reconciler: Omit<ReconcilerOptions, "registry" | "onStep" | "onSpared" | "onIdle" | "onRead">;
   /** `lagMs`: since Docker's event behind it; undefined: a list led to it. */
   onStep: (step: Step, error?: unknown, lagMs?: number) => void;
   onSpared: (entry: Entry) => void;
+  /** Told once when the registry cannot be read, with the reason, and once when it can again. */
+  onReach: (away: string | undefined) => void;
   onRefused: (container: Container, service: Service, reason: string) => void;
   /** It is registered, but not all that it asks for can be had. */
   onWarned: (container: Container, service: Service, warning: string) => void;
@@ -51,6 +53,7 @@ export class Lane {
   #owner = "";
   #isReady: boolean;
   #isClosing = false;
+  #isAway = false;
   #notReady: { text: string; at: number } | undefined;
   readonly #alive = new Set<string>();
   readonly #lag = new Lag();
@@ -60,11 +63,12 @@ export class Lane {
     const onStep = (step: Step, error?: unknown) =>
       options.onStep(step, error, error === undefined ? this.#lag.take(step) : undefined);
     const onIdle = () => this.#lag.clear();
+    const onRead = (failure: string | undefined) => this.#reach(failure);
     this.registry = registry;
     this.#options = options;
     this.#isReady = registry.ready === undefined;
     this.#book = new ContainerBook({ ...options.book, onReady: () => this.#apply() });
-    this.#reconciler = new Reconciler({ ...options.reconciler, registry, onStep, onSpared, onIdle });
+    this.#reconciler = new Reconciler({ ...options.reconciler, registry, onStep, onSpared, onIdle, onRead });
   }
 
   get pages(): readonly Page[] {
@@ -171,6 +175,13 @@ export class Lane {
     return { booked, entries };
   }
 
+  #reach(away: string | undefined): void {
+    const isAway = away !== undefined;
+    if (isAway === this.#isAway) return;
+    this.#isAway = isAway;
+    this.#options.onReach(away);
+  }
+
   async #untilReady(signal: AbortSignal): Promise<void> {
     for (let attempt = 0; !this.#isReady && !signal.aborted; attempt++) {
       try {
@@ -181,6 +192,7 @@ export class Lane {
       } catch (error) {
         if (signal.aborted) return;
         this.#notReady = { text: error instanceof Error ? error.message : String(error), at: Date.now() };
+        this.#reach(this.#notReady.text);
         await pause(backoff(attempt, { firstMs: 100, capMs: 1000 }), signal);
       }
     }

@@ -10,7 +10,7 @@ import type { EntryState, ReconcilerOptions, RegistryStatus } from "./reconciler
 import { WakeUp } from "./wakeUp.ts";
 import { within } from "./within.ts";
 
-type Told = "onStep" | "onSpared" | "onIdle";
+type Told = "onStep" | "onSpared" | "onIdle" | "onRead";
 
 /**
  * Keeps one registry equal to what is desired. One path for everything: list, compare, write the differences. It lists at the start,
@@ -223,9 +223,11 @@ export class Reconciler {
       this.#listAttempts = 0;
       this.#listAt = Math.min(this.#listAt, Date.now() + resyncMs * (0.75 + Math.random() / 4));
       this.#heartbeats.begin();
+      this.#options.onRead?.(undefined);
     } catch (error) {
       if (signal.aborted) return;
       this.#note(reasonOf(error));
+      this.#options.onRead?.(reasonOf(error));
       const capMs = Math.min(retryCapMs, registry.ping ? 300 : 1000);
       this.#listAt = Date.now() + backoff(this.#listAttempts++, { firstMs: Math.min(retryFirstMs, capMs), capMs });
     } finally {

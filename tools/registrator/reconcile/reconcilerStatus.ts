@@ -9,6 +9,8 @@ export interface ReconcilerOptions {
   onSpared?: (entry: Entry) => void;
   /** Told whenever nothing is left to be written. */
   onIdle?: () => void;
+  /** Told of every list: undefined: it was read; else why it was not. */
+  onRead?: (failure: string | undefined) => void;
   /** Everything is listed anew this often, in ms. Default 180,000. */
   resyncMs?: number;
   /** Writes at a time. Default 16. */
