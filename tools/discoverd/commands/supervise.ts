@@ -20,6 +20,7 @@ export async function supervise(
   { command, wanted, onChange, reloadSignal }: Supervised,
 ): Promise<number> {
   let child: ChildProcess | undefined;
+  let isStopping = false;
   let ending: NodeJS.Signals | undefined;
   let changes = 0;
   let wake: () => void = () => undefined;
@@ -29,13 +30,17 @@ export async function supervise(
   });
   takeSignals((name, isTerminals) => {
     const isEnd = name === "SIGTERM" || name === "SIGINT" || name === "SIGQUIT" || name === "SIGHUP";
-    if (isEnd && !child) ending = name;
-    if (child && !isTerminals) child.signal(name);
+    if (isEnd && (!child || isStopping))
+      ending = name; // no other one is started then
+    else if (child && !isTerminals) child.signal(name);
     wake();
   });
   if (context.signal.aborted) ending = "SIGTERM"; // it came while we started
   for (let seen = -1; ; ) {
-    if (ending) return ending === "SIGINT" ? 130 : ending === "SIGTERM" ? 143 : ending === "SIGHUP" ? 129 : 131;
+    if (ending) {
+      await child?.stop(); // the signal came while it was being started
+      return ending === "SIGINT" ? 130 : ending === "SIGTERM" ? 143 : ending === "SIGHUP" ? 129 : 131;
+    }
     const woken = new Promise<"woken">((resolve) => {
       wake = () => resolve("woken");
     });
@@ -58,7 +63,9 @@ export async function supervise(
       context.log.info(
         env ? "changed: the command is started again" : "the command is stopped until all is there again",
       );
+      isStopping = true;
       await child.stop();
+      isStopping = false;
       child = undefined;
       seen = -1; // what changed meanwhile counts
     } else if (env) {

@@ -150,6 +150,22 @@ test("expose: runs while all have leaders, is restarted when one moves, ends wit
   expect((await running.end()).code).toBe(5);
 }, 60_000);
 
+test("expose: asked to end while it stops the command for a new leader, it starts no other one", async () => {
+  const { client } = daemon;
+  await client.addService("e-end");
+  await client.register("e-end", instanceAt("10.1.1.1:1"), { held: true });
+  const script = `echo "$DB" >> runs; trap 'echo term >> runs; while [ ! -e stop ]; do sleep 0.05; done; exit 0' TERM; while :; do sleep 0.05; done`;
+  const running = startVerb(daemon.url, ["expose", "-d", "DB:e-end", "sh", "-c", script], { cwd: dir });
+  await waitFor(() => text("runs") === "10.1.1.1:1\n", { what: "the first start" });
+  await client.register("e-end", instanceAt("10.1.1.2:1"), { held: true });
+  await client.deregister("e-end", instanceAt("10.1.1.1:1").id);
+  await waitFor(() => text("runs").includes("term"), { what: "it to be asked to stop" });
+  running.child.kill("SIGTERM");
+  writeFileSync(join(dir, "stop"), "");
+  expect((await running.end()).code).toBe(143);
+  expect(text("runs")).toBe("10.1.1.1:1\nterm\n");
+}, 30_000);
+
 describe("configure", () => {
   const template = `{{.Env.GREETING}}
 {{with (.ServiceSet "c-web").Leader}}leader {{.Addr}}
