@@ -22,6 +22,7 @@ export function containersOf(lanes: readonly Lane[]): ContainerStatus[] {
           id: service.id,
           service: entry?.service ?? service.name,
           address: entry?.address ?? `${service.ip}:${service.port}`,
+          ...(entry?.health ? { health: entry.health } : {}),
         };
         status.services.push({ ...place, ...(entry ? lane.stateOf(entry) : { state: "refused", reason }) });
       }

@@ -67,13 +67,22 @@ export interface RegistratorEvent {
   service: string;
   address: string;
   reason?: string;
+  /** How the service is shown in the registry, where that is not as well: "warning", "maintenance". */
+  health?: string;
   /** From Docker's event to the write that it led to, in ms; absent: no event did. */
   lagMs?: number;
   /** "registered web-1 as web at 172.17.0.2:80" */
   text: string;
 }
 
-export type ServiceStatus = { registry: string; id: string; service: string; address: string } & EntryState;
+export type ServiceStatus = {
+  registry: string;
+  id: string;
+  service: string;
+  address: string;
+  /** As in `RegistratorEvent`. */
+  health?: string;
+} & EntryState;
 
 export interface ContainerStatus {
   id: string;

@@ -30,13 +30,15 @@ export function teller(log: RegistratorLog, send: (event: RegistratorEvent) => v
     /** A write was done, or failed for the first time. */
     step(registry: Registry, { kind, entry }: Step, error?: unknown, lagMs?: number): void {
       const place = placeOf(registry, entry);
-      const what = `${place.container} as ${entry.service} at ${entry.address}`;
+      const health = kind === "register" ? entry.health : undefined;
+      const what = `${place.container} as ${entry.service} at ${entry.address}${health ? ` (${health})` : ""}`;
       const fields = { registry: registry.name, container: entry.containerId.slice(0, 12) };
       if (error === undefined) {
         const done = kind === "register" ? "registered" : "deregistered";
         const text = `${done} ${what}`;
         log.info(text, fields);
-        send({ kind: done, at: Date.now(), ...place, ...(lagMs === undefined ? {} : { lagMs }), text });
+        const shown = health ? { health } : {};
+        send({ kind: done, at: Date.now(), ...place, ...shown, ...(lagMs === undefined ? {} : { lagMs }), text });
         return;
       }
       const reason = error instanceof Error ? error.message : String(error);

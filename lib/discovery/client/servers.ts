@@ -52,9 +52,13 @@ export class Servers {
       }
       if (performance.now() + 100 >= deadline) {
         if (last instanceof DiscoveryError) throw last;
-        throw new DiscoveryError("service_unavailable", `discoverd: no server answers: ${reason(last)}`, {
-          cause: last,
-        });
+        throw new DiscoveryError(
+          "service_unavailable",
+          `discoverd: no server answers at ${this.#options.urls.join(", ")}: ${reason(last)}`,
+          {
+            cause: last,
+          },
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

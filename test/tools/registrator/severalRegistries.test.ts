@@ -96,6 +96,7 @@ describe("several registries in one process", () => {
     expect(told).toEqual([expect.stringMatching(/^"localhost" resolves to (127\.0\.0\.1|::1), .* give -ip$/)]);
   });
 
+  // discoverd's client and ZooKeeper's say it too, after seconds.
   test.each(["consul", "consul-unix", "etcd2", "etcd", "consulkv"])(
     "%s: one that does not answer is named",
     async (scheme) => {

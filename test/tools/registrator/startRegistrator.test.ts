@@ -294,6 +294,38 @@ describe("startRegistrator", () => {
     await registrator.close();
   });
 
+  test("what is shown as less than well is told so: in the log, the event and the status", async () => {
+    class Showing extends FakeRegistry {
+      readonly showsHealth = true;
+    }
+    const { watcher, registrator } = start(new Showing());
+    const ended = new AbortController();
+    const told: unknown[] = [];
+    const listening = (async () => {
+      for await (const { text, health } of registrator.events(ended.signal)) told.push([text, health]);
+    })();
+    const fine = web(2);
+    const paused = { ...fine, state: { ...fine.state, status: "paused" as const, paused: true } };
+    for (const state of [fine, paused, fine]) {
+      watcher.set([state]);
+      await waitFor(
+        () =>
+          registrator.status().containers[0]?.services[0]?.health === (state === paused ? "maintenance" : undefined),
+        { what: "the state" },
+      );
+      await settled(registrator);
+    }
+    const text = "registered web-2 as web at 172.17.0.2:80";
+    await waitFor(() => told.length === 3, { what: "three events" });
+    expect(told).toEqual([
+      [text, undefined],
+      [`${text} (maintenance)`, "maintenance"],
+      [text, undefined],
+    ]);
+    ended.abort();
+    await listening;
+  });
+
   test("close: deregister takes out what is ours, keep leaves it", async () => {
     const { registry, watcher, registrator } = start();
     watcher.set([web(2)]);

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 
+const healthSchema = z.string().openapi({ description: "how the registry shows it, where that is not as well" });
 const stateSchema = z.enum(["registered", "pending", "failing", "refused"]);
 const ignoredSchema = z.object({
   port: z.string().openapi({ description: "80/tcp; empty: the container as a whole" }),
@@ -49,6 +50,7 @@ export const serviceSchema = z
     container: z.string(),
     containerId: z.string(),
     state: stateSchema,
+    health: healthSchema.optional(),
     reason: z.string().optional(),
   })
   .openapi("Service");
@@ -117,6 +119,7 @@ export const eventSchema = z
     service: z.string(),
     address: z.string(),
     reason: z.string().optional(),
+    health: healthSchema.optional(),
     lagMs: z.number().optional().openapi({ description: "since Docker's event; absent: no event led to it" }),
     text: z.string(),
   })

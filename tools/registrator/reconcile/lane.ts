@@ -164,6 +164,8 @@ export class Lane {
       }
       try {
         const entry = this.registry.entryOf(service, origin);
+        const { health } = service;
+        if (health && health.state !== "passing" && this.registry.showsHealth) entry.health = health.state;
         for (const warning of entry.warnings ?? []) this.#options.onWarned(container, service, warning);
         return { service, entry, refused: undefined };
       } catch (error) {

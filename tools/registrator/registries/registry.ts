@@ -74,6 +74,8 @@ export interface Entry<Payload = unknown> {
   looks?: string;
   /** What the service asks for and this registry cannot give. */
   warnings?: readonly string[];
+  /** How the service is shown there, where that is not as well: "warning", "maintenance". */
+  health?: string;
   /** The service's ID, where it is not the key. */
   id?: string;
   payload: Payload;
