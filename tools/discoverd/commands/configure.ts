@@ -35,12 +35,15 @@ export async function configure(context: Context, values: ConfigureValues): Prom
   const sets = new Map<string, ServiceSet>();
   const ending = new AbortController();
   let changed: () => void = () => undefined;
+  const refused = Promise.withResolvers<never>();
+  refused.promise.catch(() => undefined); // with --once nobody waits for it
   const setOf = async (service: string) => {
     let set = sets.get(service);
     if (!set) {
       set = new ServiceSet(client, service);
       sets.set(service, set);
       set.onChange(() => changed());
+      set.until(() => false).catch(refused.reject);
     }
     if (set.usable.length > 0) return set;
     await set.until();
@@ -74,6 +77,7 @@ export async function configure(context: Context, values: ConfigureValues): Prom
       command,
       reloadSignal,
       wanted: () => env,
+      refused: refused.promise,
       onChange(restart) {
         const rewrite = settled(
           async () => {

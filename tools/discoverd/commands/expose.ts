@@ -29,14 +29,15 @@ export async function expose(context: Context, values: ExposeValues): Promise<nu
     }
     return all;
   };
-  // A set that is refused (no token, say) stays empty for ever: that ends us instead.
-  const refused = Promise.all(sets.map(({ set }) => set.until(() => false, context.signal)));
-  const run = supervise(context, {
+  // A set that is refused (no token, say) stays as it is for ever: that ends us instead.
+  const refused = Promise.all(sets.map(({ set }) => set.until(() => false)));
+  const code = await supervise(context, {
     command: values.command,
     wanted: () => {
       const all = addresses();
       return all && { ...context.env, ...all };
     },
+    refused,
     onChange(changed) {
       const look = () => {
         const now = JSON.stringify(addresses() ?? null);
@@ -47,7 +48,6 @@ export async function expose(context: Context, values: ExposeValues): Promise<nu
       for (const { set } of sets) set.onChange(look);
     },
   });
-  const code = await Promise.race([run, refused.then(() => 1)]);
   for (const { set } of sets) set.close();
   await client.close();
   return code;

@@ -7,6 +7,8 @@ export interface Supervised {
   wanted: () => Readonly<Record<string, string | undefined>> | undefined;
   /** Calls back when `wanted` may have changed. */
   onChange: (changed: () => void) => void;
+  /** Rejects when nothing more will be heard of changes: then the command is stopped, and we end with that error. */
+  refused: Promise<unknown>;
   /** Something else than its environment changed, so that it must be started anew; or it is sent this signal instead. */
   reloadSignal?: NodeJS.Signals | undefined;
 }
@@ -17,15 +19,20 @@ export interface Supervised {
  */
 export async function supervise(
   context: Context,
-  { command, wanted, onChange, reloadSignal }: Supervised,
+  { command, wanted, onChange, refused, reloadSignal }: Supervised,
 ): Promise<number> {
   let child: ChildProcess | undefined;
   let isStopping = false;
   let ending: NodeJS.Signals | undefined;
+  let failure: { error: unknown } | undefined;
   let changes = 0;
   let wake: () => void = () => undefined;
   onChange(() => {
     changes++;
+    wake();
+  });
+  refused.catch((error: unknown) => {
+    failure = { error };
     wake();
   });
   takeSignals((name, isTerminals) => {
@@ -37,8 +44,9 @@ export async function supervise(
   });
   if (context.signal.aborted) ending = "SIGTERM"; // it came while we started
   for (let seen = -1; ; ) {
+    if (ending || failure) await child?.stop(); // with a signal: it came while the command was being started
+    if (failure) throw failure.error;
     if (ending) {
-      await child?.stop(); // the signal came while it was being started
       return ending === "SIGINT" ? 130 : ending === "SIGTERM" ? 143 : ending === "SIGHUP" ? 129 : 131;
     }
     const woken = new Promise<"woken">((resolve) => {

@@ -166,6 +166,26 @@ test("expose: asked to end while it stops the command for a new leader, it start
   expect(text("runs")).toBe("10.1.1.1:1\nterm\n");
 }, 30_000);
 
+test.each([[["expose", "-d", "DB:r-db"]], [["configure", "-f", "t:conf"]]])(
+  "%j: a daemon that refuses while the command runs ends it too, with the reason",
+  async (flags) => {
+    writeFileSync(join(dir, "t"), '{{range (.ServiceSet "r-db").Addrs}}{{.}}{{end}}');
+    const at = { hostname: "127.0.0.1", port: await freePort() };
+    const first = await startDaemon({ listen: at });
+    await first.client.addService("r-db");
+    await first.client.register("r-db", instanceAt("10.1.1.1:1"));
+    const script = `echo $$ > pid; while :; do sleep 0.05; done`;
+    const running = startVerb(first.url, [...flags, "sh", "-c", script], { cwd: dir });
+    await waitFor(() => text("pid") !== "", { what: "the start" });
+    await first.stop();
+    const second = await startDaemon({ listen: at, token: "a-secret-token" });
+    expect(await running.end()).toMatchObject({ code: 1, stderr: expect.stringContaining("A bearer token is needed") });
+    expect(isAlive(text("pid").trim())).toBe(false);
+    await second.stop();
+  },
+  30_000,
+);
+
 describe("configure", () => {
   const template = `{{.Env.GREETING}}
 {{with (.ServiceSet "c-web").Leader}}leader {{.Addr}}

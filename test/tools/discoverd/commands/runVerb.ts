@@ -1,17 +1,18 @@
 import { join } from "node:path";
 import { silentLogger } from "../../../../lib/cli/logger.ts";
 import { createDiscoveryClient } from "../../../../lib/discovery/client/createDiscoveryClient.ts";
-import { type Discoverd, startDiscoverd } from "../../../../tools/discoverd/startDiscoverd.ts";
+import { type Discoverd, type DiscoverdOptions, startDiscoverd } from "../../../../tools/discoverd/startDiscoverd.ts";
 
 const tool = join(import.meta.dir, "../../../../tools/discoverd.ts");
 
 /** A discoverd in this process, on memory, and a client of it. */
-export async function startDaemon() {
+export async function startDaemon(options: Partial<DiscoverdOptions> = {}) {
   const daemon: Discoverd = await startDiscoverd({
     store: "memory:",
     listen: { hostname: "127.0.0.1", port: 0 },
     scriptChecks: true,
     log: silentLogger,
+    ...options,
   });
   const client = createDiscoveryClient({ url: daemon.url });
   return {
