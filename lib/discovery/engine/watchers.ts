@@ -48,6 +48,7 @@ export class Watchers {
   /** The store's revisions went back: nothing before can be resumed. */
   forget(): void {
     this.#log.clear(this.#catalog.rev);
+    this.#shared = { service: "", catalogRev: 0, events: [] }; // its revision may come again, for another state
   }
 
   publish(events: readonly DiscoveryEvent[], rev: number): void {
