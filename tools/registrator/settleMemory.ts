@@ -14,9 +14,6 @@ export async function settleMemory(registrator: Registrator, signal: AbortSignal
   let events = 0;
   let quiet: ReturnType<typeof setTimeout> | undefined;
   const settle = () => {
-    quiet = undefined;
-    if (events >= much) void releaseStartPages();
-    events = 0;
     collectGarbage();
     // What that freed is handed back by the next one.
     quiet = setTimeout(() => {
@@ -25,14 +22,19 @@ export async function settleMemory(registrator: Registrator, signal: AbortSignal
     }, quietMs);
     quiet.unref?.();
   };
+  const settleAfterWork = () => {
+    if (events >= much) void releaseStartPages();
+    events = 0;
+    settle();
+  };
   const periodic = setInterval(() => {
-    if (quiet === undefined) collectGarbage();
+    if (quiet === undefined) settle();
   }, everyMs);
   periodic.unref?.();
   for await (const _ of registrator.events(signal)) {
     events++;
     clearTimeout(quiet);
-    quiet = setTimeout(settle, quietMs);
+    quiet = setTimeout(settleAfterWork, quietMs);
     quiet.unref?.();
   }
   clearTimeout(quiet);
