@@ -25,7 +25,7 @@ test("a batch is all or nothing, and says which part failed", async () => {
     const before = generationOf(socket.ask(getGeneration()));
     const bad = [addTable(table), set, ...addElements(table, "other", [{ key: key(1) }])];
     expect(() => socket.batch(bad)).toThrow(new NetlinkError("add 1 elements to other", 2));
-    expect(generationOf(socket.ask(getGeneration()))).toBe(before);
+    // Nothing of it stands. (The generation would tell it too, but whoever shares the namespace changes it as well.)
     expect(() => socket.batch([deleteTable(table)])).toThrow(/delete table .*: ENOENT/);
 
     const elements = Array.from({ length: 2500 }, (_, n) => ({ key: key(n) }));
