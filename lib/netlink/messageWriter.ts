@@ -108,6 +108,13 @@ export class MessageWriter {
     this.binary(type, [(value >>> 24) & 0xff, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff]);
   }
 
+  /** Big-endian; whole numbers that a double holds exactly. */
+  u64(type: number, value: number): void {
+    const view = new DataView(new ArrayBuffer(8));
+    view.setBigUint64(0, BigInt(value));
+    this.binary(type, new Uint8Array(view.buffer));
+  }
+
   #grow(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#buffer.length) return;

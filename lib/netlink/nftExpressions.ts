@@ -54,6 +54,7 @@ export function loadPayload(
 export const loadSource = (register: number): NftExpression => loadPayload(register, "network", 12, 4);
 export const loadDestination = (register: number): NftExpression => loadPayload(register, "network", 16, 4);
 /** Of TCP and UDP. */
+export const loadSourcePort = (register: number): NftExpression => loadPayload(register, "transport", 0, 2);
 export const loadDestinationPort = (register: number): NftExpression => loadPayload(register, "transport", 2, 2);
 
 const ctKeys = { state: 0, direction: 1, status: 2, protoDst: 12, srcIp: 19 } as const;
@@ -104,6 +105,16 @@ export function lookup(set: string, setId: number, from: number, to?: number): N
     w.u32(2, from);
     if (to !== undefined) w.u32(3, to);
     w.u32(4, setId);
+  });
+}
+
+/** `update @SET { KEY }` for a set whose elements go by its timeout; does not go on when the set is full. */
+export function remember(set: string, setId: number, from: number): NftExpression {
+  return expression("dynset", (w) => {
+    w.string(1, set);
+    w.u32(2, setId);
+    w.u32(3, 1); // NFT_DYNSET_OP_UPDATE
+    w.u32(4, from);
   });
 }
 

@@ -76,19 +76,29 @@ export interface SetSpec {
   key: readonly (keyof typeof nftType)[];
   /** Present: a map. */
   value?: readonly (keyof typeof nftType)[];
+  /** Present: rules put elements in, which go by themselves. */
+  remembered?: { forMs: number; atMost: number };
 }
+
+/** NFT_SET_MAP, NFT_SET_TIMEOUT, NFT_SET_EVAL */
+const setFlag = { map: 0x8, timeout: 0x10, byRules: 0x20 } as const;
 
 export function addSet(spec: SetSpec): NetlinkRequest {
   const kind = spec.value ? "map" : "set";
   return request(type.newSet, `add ${kind} ${spec.name}`, messageFlag.create, (w) => {
     w.string(1, spec.table);
     w.string(2, spec.name);
-    w.u32(3, spec.value ? 8 : 0);
+    w.u32(3, (spec.value ? setFlag.map : 0) | (spec.remembered ? setFlag.timeout | setFlag.byRules : 0));
     w.u32(4, joinTypes(spec.key));
     w.u32(5, spec.key.length * 4);
     if (spec.value) {
       w.u32(6, joinTypes(spec.value));
       w.u32(7, spec.value.length * 4);
+    }
+    if (spec.remembered) {
+      const { forMs, atMost } = spec.remembered;
+      w.nest(9, () => w.u32(1, atMost));
+      w.u64(11, forMs);
     }
     w.u32(10, spec.id);
   });

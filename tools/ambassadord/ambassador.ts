@@ -45,7 +45,7 @@ export interface AmbassadorCounters {
 
 /** Several changes that come together are applied together. */
 const coalesceMs = 2;
-/** Between two looks at whether somebody else changed the kernel's rules. */
+/** Between two looks at whether the kernel's rules are still what they should be: well below the second of a caller's next SYN. */
 const driftMs = 250;
 /** How long the first apply waits for discovery, so that a restart does not empty the routes that still stand. */
 const patienceMs = 5000;
@@ -153,7 +153,7 @@ export class Ambassador {
     const { kernel } = this.#parts.planes;
     if ("unavailable" in kernel || this.#asked === undefined) return;
     try {
-      if (kernel.changedByOthers()) this.#schedule();
+      if (kernel.outdated()) this.#schedule();
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
       this.#schedule();
@@ -217,12 +217,19 @@ export class Ambassador {
 
   #publish(table: AppliedRoute[]): void {
     const said = new Map<string, string>();
-    for (const { route, state, why, plane } of table) {
-      said.set(route.id, state === "refused" ? why : `${plane} ${state}`);
+    for (const { route, state, why, plane, refusing = [] } of table) {
+      const refuse = refusing.map(({ ip, port }) => `${ip}:${port}`).join(" ");
+      said.set(route.id, state === "refused" ? why : `${plane} ${state} ${refuse}`);
       if (this.#said.get(route.id) === said.get(route.id)) continue;
       const fields = { caller: route.caller.name, port: route.port, target: route.target, why };
       if (state === "refused") this.#parts.log.warn("route refused", fields);
-      else this.#parts.log.info(`route ${state}`, { ...fields, plane, backends: route.backends.length });
+      else
+        this.#parts.log.info(`route ${state}`, {
+          ...fields,
+          plane,
+          backends: route.backends.length,
+          ...(refuse ? { refuse } : {}),
+        });
     }
     this.#said = said;
     this.#table.set(table);

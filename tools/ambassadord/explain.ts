@@ -28,7 +28,7 @@ function isCaller({ id, caller }: AppliedRoute["route"], asked: string): boolean
   return /^[0-9a-f]{4,64}$/.test(asked) && id.startsWith(asked);
 }
 
-function explainRoute({ route, plane, why, state }: AppliedRoute, facts: ExplainFacts): string {
+function explainRoute({ route, plane, why, state, refusing }: AppliedRoute, facts: ExplainFacts): string {
   const addresses = route.caller.addresses.map(({ ip }) => ip).join(", ");
   const from = addresses ? `${route.caller.name} (${addresses})` : route.caller.name;
   const lines = [`${from}, ${route.proto} port ${route.port} -> ${route.target}`];
@@ -39,7 +39,8 @@ function explainRoute({ route, plane, why, state }: AppliedRoute, facts: Explain
   if (state === "no_backends") lines.push("  no backends: a connect is refused at once");
   for (const backend of route.backends) {
     const where = backend.networkId === undefined ? "elsewhere" : "on this host";
-    lines.push(`  backend ${backend.ip}:${backend.port}, weight ${backend.weight}, ${where} (${backend.id})`);
+    const refuses = refusing?.includes(backend) ? ": it refuses connects, and is left out for some seconds" : "";
+    lines.push(`  backend ${backend.ip}:${backend.port}, weight ${backend.weight}, ${where} (${backend.id})${refuses}`);
   }
   for (const note of facts.notes.get(route.id) ?? []) lines.push(`  note: ${note}`);
   for (const failure of facts.failures(route.id))

@@ -24,7 +24,7 @@ export type HelperCommand =
   | { do: "held" }
   | { do: "plane" }
   | { do: "apply"; routes: Route[] }
-  /** Applies again whenever somebody else changed the ruleset, looking every 250 ms. */
+  /** Applies again whenever it is outdated, looking every 250 ms, until the next `watch`. */
   | { do: "watch"; routes: Route[] }
   | { do: "planeState" }
   | { do: "closePlane" };
@@ -39,6 +39,7 @@ let plane: KernelPlane | undefined;
 let udp: UdpSocket | undefined;
 let answered: ((text: string) => void) | undefined;
 let held: TcpSocket | undefined;
+let watching: ReturnType<typeof setInterval> | undefined;
 let endless: { stop: boolean; result: Promise<AskResult> } | undefined;
 
 async function once(host: string, port: number, timeoutMs: number): Promise<string> {
@@ -143,9 +144,10 @@ async function obey(command: HelperCommand): Promise<unknown> {
       return { states: applied.map(({ state, why }) => `${state}: ${why}`), ms: performance.now() - begun };
     }
     case "watch":
+      clearInterval(watching);
       await plane?.apply(command.routes);
-      setInterval(() => {
-        if (plane?.changedByOthers()) void plane.apply(command.routes);
+      watching = setInterval(() => {
+        if (plane?.outdated()) void plane.apply(command.routes);
       }, 250);
       return "watching";
     case "planeState":

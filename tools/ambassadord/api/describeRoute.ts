@@ -13,13 +13,23 @@ export const routeSchema = z
     plane: z.enum(["kernel", "splice", "socket", "none"]),
     state: z.enum(["active", "no_backends", "refused"]),
     why: z.string().describe("Why this plane and not a faster one, or why refused"),
-    backends: z.array(z.object({ id: z.string(), address: z.string(), weight: z.number(), local: z.boolean() })),
+    backends: z.array(
+      z.object({
+        id: z.string(),
+        address: z.string(),
+        weight: z.number(),
+        local: z.boolean(),
+        refusing: z
+          .boolean()
+          .describe("It refused a connect in the last seconds, and gets none while another is there (kernel plane)"),
+      }),
+    ),
   })
   .openapi("Route");
 
 export type RouteDescription = z.infer<typeof routeSchema>;
 
-export function describeRoute({ route, plane, state, why }: AppliedRoute): RouteDescription {
+export function describeRoute({ route, plane, state, why, refusing }: AppliedRoute): RouteDescription {
   return {
     id: route.id,
     caller: route.caller.name,
@@ -30,11 +40,12 @@ export function describeRoute({ route, plane, state, why }: AppliedRoute): Route
     plane,
     state,
     why,
-    backends: route.backends.map(({ id, ip, port, weight, networkId }) => ({
-      id,
-      address: `${ip.includes(":") ? `[${ip}]` : ip}:${port}`,
-      weight,
-      local: networkId !== undefined,
+    backends: route.backends.map((backend) => ({
+      id: backend.id,
+      address: `${backend.ip.includes(":") ? `[${backend.ip}]` : backend.ip}:${backend.port}`,
+      weight: backend.weight,
+      local: backend.networkId !== undefined,
+      refusing: refusing?.includes(backend) ?? false,
     })),
   };
 }

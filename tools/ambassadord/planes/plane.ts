@@ -78,4 +78,6 @@ export interface AppliedRoute {
   /** Why this plane and not a faster one, or why refused: shown to people. */
   why: string;
   state: "active" | "no_backends" | "refused";
+  /** Backends that refused a connect in the last seconds: while another is there, they get none. */
+  refusing?: readonly Backend[];
 }

@@ -51,7 +51,7 @@ describe("the API", () => {
       plane: "kernel",
       state: "active",
       why: "it can",
-      backends: [{ id: "10.213.7.21:8080", address: "10.213.7.21:8080", weight: 1, local: true }],
+      backends: [{ id: "10.213.7.21:8080", address: "10.213.7.21:8080", weight: 1, local: true, refusing: false }],
     });
     expect(await (await get("/routes?state=refused")).json()).toHaveLength(1);
     expect(await (await get("/routes?caller=nobody")).json()).toEqual([]);

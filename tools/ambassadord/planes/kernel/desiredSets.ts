@@ -23,12 +23,14 @@ export function emptySets(): SetContents {
 }
 
 /**
- * The sets for routes that `whyNotKernel` let pass. Pure. When two routes have the same caller address, protocol and
+ * The sets for routes that `whyNotKernel` let pass. `refusing` holds the values of backends that get no connection for
+ * now, as long as their route has another. Pure. When two routes have the same caller address, protocol and
  * port, the first one holds it and the second is in `taken`, with the first one's id.
  */
 export function desiredSets(
   routes: readonly Route[],
   facts: HostFacts,
+  refusing: ReadonlySet<string> = new Set(),
 ): { sets: SetContents; targets: Targets; taken: Map<Route, string> } {
   const sets = emptySets();
   const targets: Targets = new Map();
@@ -45,7 +47,7 @@ export function desiredSets(
     for (const key of keys) {
       owners.set(key, route.id);
       targets.set(key, new Set(live.map(backendValue)));
-      addRoute(sets, key, route, live);
+      addRoute(sets, key, route, live, refusing);
     }
     for (const address of route.caller.addresses)
       for (const backend of live)
@@ -55,8 +57,19 @@ export function desiredSets(
   return { sets, targets, taken };
 }
 
-function addRoute(sets: SetContents, key: string, route: Route, live: readonly Backend[]): void {
-  const [first, second] = live;
+function addRoute(
+  sets: SetContents,
+  key: string,
+  route: Route,
+  live: readonly Backend[],
+  refusing: ReadonlySet<string>,
+): void {
+  const willing = live.filter((backend) => !refusing.has(backendValue(backend)));
+  // Where all refuse, so does the route: nobody's refusal is kept from the caller.
+  if (route.proto === "tcp" && live.length > 1 && willing.length > 0)
+    sets.again.set(key.slice(0, 8) + portHex(route.port), "");
+  const chosen = willing.length > 0 ? willing : live;
+  const [first, second] = chosen;
   if (!first) {
     sets.closed.set(key, "");
     return;
@@ -65,13 +78,12 @@ function addRoute(sets: SetContents, key: string, route: Route, live: readonly B
     sets.fixed.set(key, backendValue(first));
     return;
   }
-  if (route.proto === "tcp") sets.again.set(key.slice(0, 8) + portHex(route.port), "");
   const shares = slotShares(
-    live.map(({ weight }) => weight),
+    chosen.map(({ weight }) => weight),
     slotCount,
   );
   let slot = 0;
-  for (const [index, backend] of live.entries())
+  for (const [index, backend] of chosen.entries())
     for (let share = shares[index] ?? 0; share > 0; share--)
       sets.spread.set(key + slotHex(slot++), backendValue(backend));
 }

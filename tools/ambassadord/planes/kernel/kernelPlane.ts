@@ -9,7 +9,15 @@ import {
   type TrackedConnection,
 } from "../../../../lib/netlink/index.ts";
 import type { AppliedRoute, Plane, Route } from "../plane.ts";
-import { desiredSets, type HostFacts, hexOfAddress, hexOfPort, hexOfProtocol, type Targets } from "./desiredSets.ts";
+import {
+  backendValue,
+  desiredSets,
+  type HostFacts,
+  hexOfAddress,
+  hexOfPort,
+  hexOfProtocol,
+  type Targets,
+} from "./desiredSets.ts";
 import { readHostFacts } from "./hostFacts.ts";
 import { KernelTable } from "./kernelTable.ts";
 import { whyNotKernel } from "./whyNotKernel.ts";
@@ -45,6 +53,9 @@ export class KernelPlane implements Plane {
   readonly #readFacts: () => HostFacts;
   #facts: HostFacts;
   #targets: Targets = new Map();
+  #refusing: ReadonlySet<string> = new Set();
+  /** Some route has several backends: only their refusals are remembered. */
+  #balances = false;
   #secondLook: ReturnType<typeof setTimeout> | undefined;
 
   constructor(socket: NetlinkSocket, options: KernelPlaneOptions = {}) {
@@ -59,9 +70,12 @@ export class KernelPlane implements Plane {
     return why === undefined ? { ok: true } : { ok: false, why };
   }
 
-  /** Whether somebody changed the ruleset since the last apply: then apply again. Cheap enough for a few times a second. */
-  changedByOthers(): boolean {
-    return this.#table.changed();
+  /**
+   * Whether to apply again: somebody changed the ruleset since, or backends have begun to refuse connects, or may be tried
+   * again. Cheap enough for a few times a second.
+   */
+  outdated(): boolean {
+    return this.#table.changed() || (this.#balances && !isSame(this.#table.refusing(), this.#refusing));
   }
 
   /** @throws {NetlinkError} when the kernel refuses the batch: nothing has changed then. */
@@ -73,14 +87,16 @@ export class KernelPlane implements Plane {
       if (why !== undefined) refusals.set(route, why);
       return why === undefined;
     });
-    const { sets, targets, taken } = desiredSets(carried, this.#facts);
+    this.#refusing = this.#balances ? this.#table.refusing() : new Set();
+    const { sets, targets, taken } = desiredSets(carried, this.#facts, this.#refusing);
+    this.#balances = [...targets.values()].some(({ size }) => size > 1);
     for (const [route, owner] of taken) refusals.set(route, `route ${owner} has this caller and port already`);
     const { rebuilt, changes } = this.#table.write(sets);
     this.counters.applies++;
     this.counters.elementChanges += changes;
     if (rebuilt) this.counters.rebuilds++;
     this.#freeHalfOpen(targets, rebuilt);
-    return routes.map((route) => appliedRoute(route, refusals.get(route)));
+    return routes.map((route) => appliedRoute(route, refusals.get(route), this.#refusing));
   }
 
   async close(): Promise<void> {
@@ -145,9 +161,21 @@ function isHalfOpen({ original, status }: TrackedConnection): boolean {
   return original.protocol === ipProtocol.udp || !(status & conntrackStatus.seenReply);
 }
 
-function appliedRoute(route: Route, refusal: string | undefined): AppliedRoute {
+function appliedRoute(route: Route, refusal: string | undefined, refusing: ReadonlySet<string>): AppliedRoute {
   if (refusal !== undefined) return { route, plane: "none", why: refusal, state: "refused" };
-  const live = route.backends.filter(({ weight }) => weight > 0).length;
-  if (live === 0) return { route, plane: "kernel", why: "no backends: connects are refused", state: "no_backends" };
-  return { route, plane: "kernel", why: "the backends are known and nothing else is asked", state: "active" };
+  const live = route.backends.filter(({ weight }) => weight > 0);
+  if (live.length === 0)
+    return { route, plane: "kernel", why: "no backends: connects are refused", state: "no_backends" };
+  const applied: AppliedRoute = {
+    route,
+    plane: "kernel",
+    why: "the backends are known and nothing else is asked",
+    state: "active",
+  };
+  const leftOut = live.filter((backend) => refusing.has(backendValue(backend)));
+  return route.proto === "udp" || leftOut.length === 0 ? applied : { ...applied, refusing: leftOut };
+}
+
+function isSame(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return one.size === other.size && [...one].every((value) => other.has(value));
 }

@@ -14,7 +14,7 @@ import {
   structureOf,
 } from "../../../../lib/netlink/index.ts";
 import { emptySets, type SetContents } from "./desiredSets.ts";
-import { makeTable, setNames } from "./ruleset.ts";
+import { makeTable, refusing, setNames } from "./ruleset.ts";
 
 /**
  * Our one nftables table, kept equal to what is asked: level-triggered, one atomic batch a change. It knows by the
@@ -36,6 +36,16 @@ export class KernelTable {
   /** Whether the ruleset has changed since our last look: by a stranger, since our own changes are looked at. Two system calls. */
   changed(): boolean {
     return this.#generation === undefined || this.#currentGeneration() !== this.#generation;
+  }
+
+  /** The values of backends that have refused a connect in the last seconds. @throws {NetlinkError} */
+  refusing(): Set<string> {
+    try {
+      return new Set(elementsOf(this.#socket.dump(getElements(this.name, refusing.name))).map(({ key }) => hexOf(key)));
+    } catch (error) {
+      if (error instanceof NetlinkError && error.code === "ENOENT") return new Set(); // no table yet, or no more
+      throw error;
+    }
   }
 
   /**

@@ -19,6 +19,7 @@ import {
   loadProtocol,
   loadRandom,
   loadSource,
+  loadSourcePort,
   lookup,
   mask,
   masquerade,
@@ -27,6 +28,7 @@ import {
   type NftExpression,
   type nftType,
   reject,
+  remember,
 } from "../../../../lib/netlink/index.ts";
 
 /** How many shares a balanced route has: a backend's share is a multiple of 1/64. */
@@ -53,6 +55,14 @@ export const sets = {
 export type SetName = keyof typeof sets;
 export const setNames = Object.keys(sets) as SetName[];
 
+/** Backends that refused a caller of a balanced route a moment ago: the rules put them in, and they go by themselves. */
+export const refusing = {
+  name: "refusing",
+  id: 6,
+  key: destination,
+  remembered: { forMs: 5000, atMost: 16_384 },
+} as const;
+
 // 32-bit registers 8 to 23.
 const r = 8;
 
@@ -70,7 +80,8 @@ const masqueradePriority = 90;
  *       chain filter { type filter hook prerouting priority -160
  *         ct state new fib daddr type local ip saddr . meta l4proto . th dport @closed reject     (tcp reset, or ICMP for udp)
  *         tcp flags rst,ack tcp sequence 0 ct direction reply ct status dnat
- *             ct original ip saddr . ct original proto-dst @again drop
+ *             ct original ip saddr . ct original proto-dst @again update @refusing { ip saddr . th sport }
+ *         (the same) @again drop
  *       }
  *       chain routes { type nat hook prerouting priority -110
  *         fib daddr type local dnat to ip saddr . meta l4proto . th dport map @fixed
@@ -81,9 +92,11 @@ const masqueradePriority = 90;
  *       }
  *     }
  *
- * The `@again` rule is the kernel's own connect retry: a reset with sequence 0 answers a SYN (RFC 9293, 3.10.7.1), so
+ * The `@again` rules are the kernel's own connect retry: a reset with sequence 0 answers a SYN (RFC 9293, 3.10.7.1), so
  * nothing was ever sent on that connection. Tracking has forgotten it by then; the caller, which never sees the reset,
- * sends its SYN again after a second, and that one is balanced like any new connection.
+ * sends its SYN again after a second, and that one is balanced like any new connection. By then the plane has read
+ * `@refusing` and taken the backend out of `@spread`. (Rules that look there themselves were tried: nft 1.0.6 cannot list
+ * a lookup of what a map gave, and ends.)
  */
 export function makeTable(table: string): NetlinkRequest[] {
   return [
@@ -91,6 +104,7 @@ export function makeTable(table: string): NetlinkRequest[] {
     deleteTable(table),
     addTable(table),
     ...setNames.map((name) => addSet({ table, name, ...sets[name] })),
+    addSet({ table, ...refusing }),
     addChain({ table, chain: "filter", type: "filter", hook: "prerouting", priority: filterPriority }),
     addChain({ table, chain: "routes", type: "nat", hook: "prerouting", priority: dnatPriority }),
     addChain({ table, chain: "hairpin", type: "nat", hook: "postrouting", priority: masqueradePriority }),
@@ -105,22 +119,14 @@ export function makeTable(table: string): NetlinkRequest[] {
         reject(proto === "tcp" ? "reset" : "unreachable"),
       ]),
     ),
+    // Two rules: what is no longer remembered, since the set is full, is dropped all the same.
     addRule(table, "filter", [
-      loadProtocol(r),
-      matches(r, [ipProtocol.tcp]),
-      loadPayload(r, "transport", 13, 1),
-      mask(r, [0x14]),
-      matches(r, [0x14]),
-      loadPayload(r, "transport", 4, 4),
-      matches(r, [0, 0, 0, 0]),
-      loadConntrack(r, "direction"),
-      matches(r, [1]),
-      ...hasConntrackBit("status", conntrackStatus.dstNat),
-      loadConntrack(r, "srcIp"),
-      loadConntrack(r + 1, "protoDst"),
-      lookup("again", sets.again.id, r),
-      drop(),
+      ...refusedConnect,
+      loadSource(r),
+      loadSourcePort(r + 1),
+      remember(refusing.name, refusing.id, r),
     ]),
+    addRule(table, "filter", [...refusedConnect, drop()]),
     addRule(table, "routes", [...toThisHost, ...loadCaller, lookup("fixed", sets.fixed.id, r, r), dnat(r, r + 1)]),
     addRule(table, "routes", [
       ...toThisHost,
@@ -141,6 +147,23 @@ export function makeTable(table: string): NetlinkRequest[] {
 
 const toThisHost: NftExpression[] = [loadDestinationType(r), matches(r, hostU32(addressType.local))];
 const loadCaller: NftExpression[] = [loadSource(r), loadProtocol(r + 1), loadDestinationPort(r + 2)];
+
+/** A backend's refusal of a connect that may try another. */
+const refusedConnect: NftExpression[] = [
+  loadProtocol(r),
+  matches(r, [ipProtocol.tcp]),
+  loadPayload(r, "transport", 13, 1),
+  mask(r, [0x14]),
+  matches(r, [0x14]),
+  loadPayload(r, "transport", 4, 4),
+  matches(r, [0, 0, 0, 0]),
+  loadConntrack(r, "direction"),
+  matches(r, [1]),
+  ...hasConntrackBit("status", conntrackStatus.dstNat),
+  loadConntrack(r, "srcIp"),
+  loadConntrack(r + 1, "protoDst"),
+  lookup("again", sets.again.id, r),
+];
 
 function hasConntrackBit(key: "state" | "status", bit: number): NftExpression[] {
   return [loadConntrack(r, key), mask(r, hostU32(bit)), matches(r, hostU32(bit))];
