@@ -19,7 +19,8 @@ import type { DiscoveryError } from "./discoveryError.ts";
  *   down, draining or in maintenance stays registered and listed here (filter with `usableStates`), but an "oldest" service is
  *   not led by it: when it is usable again it goes to the end of the queue of leaders.
  * - **An index of its own for every service** (`index(service)`): the revision of its last change, on the same axis as
- *   `status().rev`, so that a reader who waits for one service is not woken by the others.
+ *   `status().rev`, so that a reader who waits for one service is not woken by the others. It grows with every change, also where
+ *   a store without order across keys has several at one revision (then it may be a little ahead); back it goes only with the store.
  */
 export interface Discovery {
   /** @throws {DiscoveryError} object_exists, validation_error, service_unavailable */

@@ -36,6 +36,8 @@ export interface InstanceChange {
 }
 
 export interface StepResult {
+  /** The index of what changed in it: the step's revision, or more where a step before had that one too. */
+  at: number;
   events: DiscoveryEvent[];
   instances: InstanceChange[];
   /** Services whose state was touched. */
@@ -63,8 +65,10 @@ export class Catalog {
   /** Live daemons on this store: id -> address. */
   readonly daemons = new Map<string, string>();
   rev = 0;
-  /** Taken so far. A store whose revisions are one for many keys has several steps of one revision. */
+  /** Taken so far. A store without order across keys has several steps of one revision. */
   steps = 0;
+  /** How often the store's revisions went back: an index says something within one epoch only. */
+  epoch = 0;
   /** Services that exist, and their instances. */
   serviceCount = 0;
   instanceCount = 0;
@@ -97,10 +101,15 @@ export class Catalog {
     return query.detail ? found.map((instance) => this.#detail(name, instance, ttlMs)) : found;
   }
 
-  /** Revision of the last change: see Discovery.index. */
+  /** Of the last change: see Discovery.index. */
   index(name: string | undefined): number {
     if (name === undefined) return Math.max(1, this.#indexes.ofList);
     return this.service(name)?.changedAt ?? this.#indexes.ofAbsent(name);
+  }
+
+  /** Whether who knows the index `after` of `epoch` has to look again: it grew, or is not of this store as it is now. */
+  isNews(name: string | undefined, after: number, epoch: number): boolean {
+    return this.index(name) > after || after > Math.max(this.rev, this.#indexes.last) || epoch !== this.epoch;
   }
 
   /** The step from what is known to `snapshot`: only what differs. */
@@ -115,17 +124,23 @@ export class Catalog {
   }
 
   apply(step: Step): StepResult {
+    const wentBack = step.rev < this.rev;
+    const at = wentBack
+      ? this.#indexes.goBack(step.rev, this.services.values())
+      : this.#indexes.next(step.rev, this.rev);
+    if (wentBack) this.epoch++;
     this.rev = step.rev;
     this.steps++;
     const touched = new Map<string, Touched>();
     const spoilt: string[] = [];
     for (const entry of step.puts) if (!this.#put(entry, touched)) spoilt.push(entry.key);
     for (const key of step.deletes) this.#delete(key, touched);
-    const result: StepResult = { events: [], instances: [], services: [], changed: [], listChanged: false, spoilt };
+    const result: StepResult = { at, events: [], instances: [], services: [], changed: [], listChanged: false, spoilt };
     const before = { services: this.serviceCount, instances: this.instanceCount };
     for (const touch of touched.values()) this.#settle(touch, step.rev, result);
     result.listChanged ||= before.services !== this.serviceCount || before.instances !== this.instanceCount;
-    if (result.listChanged) this.#indexes.ofList = step.rev;
+    if (result.listChanged) this.#indexes.ofList = at;
+    if (result.listChanged || result.changed.length > 0) this.#indexes.last = at;
     return result;
   }
 
@@ -217,9 +232,9 @@ export class Catalog {
     for (const event of events) result.events.push(event);
     result.services.push(state);
     if (events.length > 0 || exists !== existed) {
-      state.changedAt = rev;
+      state.changedAt = result.at;
       result.changed.push(state.name);
-      if (!exists) this.#indexes.leave(state.name, rev);
+      if (!exists) this.#indexes.leave(state.name, result.at);
       else if (!existed) this.#indexes.come(state.name);
       if (exists !== existed) result.listChanged = true;
     }

@@ -99,10 +99,10 @@ export class Engine implements Discovery {
       clock,
       log,
       onStep: (result, rev) => this.#stepped(result, rev),
-      onReset: ({ isFirst, wentBack }) => {
-        if (isFirst || wentBack) this.#waits.wakeAll();
+      onReset: ({ isFirst, wentBackFrom }) => {
+        if (isFirst || wentBackFrom !== undefined) this.#waits.wakeAll();
         if (isFirst) this.#watchers.start();
-        else if (wentBack) this.#watchers.forget();
+        else if (wentBackFrom !== undefined) this.#watchers.forget(wentBackFrom);
       },
     });
     const { catalog } = this.#replica;
@@ -188,6 +188,11 @@ export class Engine implements Discovery {
     return this.#catalog.steps;
   }
 
+  /** Another one after the store's revisions went back: an `index` of before may come again, for another state. */
+  epoch(): number {
+    return this.#catalog.epoch;
+  }
+
   index(service: string | undefined): number {
     return this.#catalog.index(service);
   }
@@ -195,12 +200,11 @@ export class Engine implements Discovery {
   async changed(service: string | undefined, after: number, { timeoutMs, signal }: ChangedOptions): Promise<number> {
     const { clock } = this.#settings;
     const deadline = clock.now() + timeoutMs;
+    const { epoch } = this.#catalog;
     for (;;) {
-      const index = this.#catalog.index(service);
       const left = deadline - clock.now();
-      // An index of the future is one of a store that was replaced.
-      const isNew = this.ready && (index > after || after > this.#catalog.rev);
-      if (isNew || left <= 0 || signal?.aborted || this.#closed.signal.aborted) return index;
+      const isNews = this.ready && this.#catalog.isNews(service, after, epoch);
+      if (isNews || left <= 0 || signal?.aborted || this.#closed.signal.aborted) return this.#catalog.index(service);
       await this.#waits.wait(service, left, signal); // the end wakes all
     }
   }
@@ -364,7 +368,7 @@ export class Engine implements Discovery {
 
   #stepped(result: StepResult, rev: number): void {
     for (const change of result.instances) this.#ownership.observe(change);
-    this.#watchers.publish(result.events, rev);
+    this.#watchers.publish(result.events, rev, result.at);
     for (const { name, toName } of result.services) if (toName !== undefined) this.#naming.add(name);
     if (!this.ready) return; // nothing happened: it is how we found things
     for (const service of result.changed) this.#waits.wake(service);

@@ -1,6 +1,6 @@
 import type { DiscoveryEvent } from "../discovery.ts";
 
-/** The last events with the revision of their step, so that watches can resume. A ring: the oldest give way. */
+/** The last events with the place of their step among the revisions, so that watches can resume. A ring: the oldest give way. */
 export class EventLog {
   readonly #limit: number;
   #events: { event: DiscoveryEvent; rev: number }[] = [];
@@ -37,10 +37,10 @@ export class EventLog {
     return events;
   }
 
-  /** Starts anew: what was before `rev` cannot be resumed. */
+  /** Starts anew: what was before `rev` cannot be resumed, nor what could not before. */
   clear(rev: number): void {
     this.#events = [];
     this.#head = 0;
-    this.#oldest = rev;
+    this.#oldest = Math.max(this.#oldest, rev);
   }
 }

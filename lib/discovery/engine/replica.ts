@@ -9,8 +9,8 @@ interface ReplicaOptions {
   clock: Clock;
   log: EngineLog;
   onStep: (result: StepResult, rev: number) => void;
-  /** Everything was read: `isFirst` when nothing was known before, `wentBack` when revisions are lower than they were. */
-  onReset: (what: { isFirst: boolean; wentBack: boolean }) => void;
+  /** Everything was read: `isFirst` when nothing was known before, `wentBackFrom` when revisions are lower than they were. */
+  onReset: (what: { isFirst: boolean; wentBackFrom: number | undefined }) => void;
 }
 
 type Change = Entry | { key: string; rev: number };
@@ -77,16 +77,20 @@ export class Replica {
     this.#apply(this.catalog.stepTo(snapshot));
     const isFirst = !this.#ready;
     this.#ready = true;
-    this.#options.onReset({ isFirst, wentBack: snapshot.rev < before });
+    this.#options.onReset({ isFirst, wentBackFrom: snapshot.rev < before ? before : undefined });
     this.#settle();
   }
 
-  /** Stores with one order give each revision a step, so that its events have their own; the others one a batch. */
+  /**
+   * Stores with one order give each revision a step, so that its events have their own; the others one a batch, and several
+   * batches may have one revision, or what was read since. Only a reset goes back.
+   */
   #steps(changes: readonly Change[], upTo: number): void {
     const ordered = this.#options.store.capabilities.orderedAcrossKeys;
     let step: { rev: number; puts: Entry[]; deletes: string[] } | undefined;
     for (const change of changes) {
-      const rev = ordered ? ("value" in change ? change.modRev : change.rev) : upTo;
+      const own = ordered ? ("value" in change ? change.modRev : change.rev) : upTo;
+      const rev = Math.max(own, this.catalog.rev);
       if (step && step.rev !== rev) {
         this.#apply(step);
         step = undefined;

@@ -45,7 +45,7 @@ export interface ServiceState {
   /** An "oldest" service without a leader until this one is named: see leaderOf. */
   toName: string | undefined;
   sorted: readonly Instance[] | undefined;
-  /** Revision of the last change that anybody can see. */
+  /** Index of the last change that anybody can see. */
   changedAt: number;
 }
 

@@ -19,11 +19,7 @@ export class Watchers {
   readonly #ofService = new Map<string, Set<Follower>>();
   readonly #ofAll = new Set<Follower>();
   /** The last state that was told: many come for the same one. */
-  #shared: { service: string; catalogRev: number; events: DiscoveryEvent[] } = {
-    service: "",
-    catalogRev: 0,
-    events: [],
-  };
+  #shared: { service: string; steps: number; events: DiscoveryEvent[] } = { service: "", steps: 0, events: [] };
   #started = false;
 
   constructor(catalog: Catalog, logSize: number) {
@@ -45,15 +41,15 @@ export class Watchers {
     for (const one of this.#ofAll) one.begin(this.#initial(undefined));
   }
 
-  /** The store's revisions went back: nothing before can be resumed. */
-  forget(): void {
-    this.#log.clear(this.#catalog.rev);
-    this.#shared = { service: "", catalogRev: 0, events: [] }; // its revision may come again, for another state
+  /** The store's revisions went back: nothing before can be resumed, and up to `from` each number may be one of before. */
+  forget(from: number): void {
+    this.#log.clear(from + 1);
   }
 
-  publish(events: readonly DiscoveryEvent[], rev: number): void {
+  /** `at`: where the step stands in the log. Above `rev` when a step before had that revision too: who knows `rev` may lack this one. */
+  publish(events: readonly DiscoveryEvent[], rev: number, at: number): void {
     if (!this.#started) return; // part of the initial state
-    this.#log.add(events, rev);
+    this.#log.add(events, at);
     const last = events.at(-1);
     for (const event of events) {
       for (const one of [...(this.#ofService.get(event.service) ?? [])]) one.push(event);
@@ -127,13 +123,13 @@ export class Watchers {
   #stateOf(service: string, rev: number): IterableIterator<DiscoveryEvent> {
     const instances = this.#catalog.instances(service) ?? [];
     if (instances.length > shareable) return this.#eventsOf(service, instances, rev);
-    const { catalogRev, events } = this.#shared;
-    if (this.#shared.service === service && catalogRev === this.#catalog.rev && events.at(-1)?.rev === rev) {
+    const { steps, events } = this.#shared;
+    if (this.#shared.service === service && steps === this.#catalog.steps && events.at(-1)?.rev === rev) {
       return events.values();
     }
     const made = [...this.#eventsOf(service, instances, rev)];
     for (const event of made) sharedEvents.add(event);
-    this.#shared = { service, catalogRev: this.#catalog.rev, events: made };
+    this.#shared = { service, steps: this.#catalog.steps, events: made };
     return made.values();
   }
 

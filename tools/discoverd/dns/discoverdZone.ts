@@ -20,6 +20,8 @@ export interface InstanceReader {
   index?(service: string): number | Promise<number>;
   /** Another one after every change of any service. Where it is here, `index` is asked only when this has moved. */
   revision?(): number;
+  /** Another one when indexes went back: then one of before says nothing, though it is the same number. */
+  epoch?(): number;
 }
 
 export interface DiscoverdZoneOptions {
@@ -124,12 +126,13 @@ export function createDiscoverdZone(options: DiscoverdZoneOptions): Zone {
   function freshness(question: Question, service: string, index: number, answer: ZoneAnswer): ZoneAnswer["fresh"] {
     const until = answer.authority.length > 0 ? second() : undefined;
     const name = question.name.toLowerCase();
+    const epoch = reader.epoch?.();
     let stoodAt: number | undefined;
     const stands = () => {
       const revision = reader.revision?.();
       if (revision !== undefined && revision === stoodAt) return true;
       stoodAt = revision;
-      return reader.index?.(service) === index;
+      return reader.index?.(service) === index && reader.epoch?.() === epoch;
     };
     return ({ clientAddress }) =>
       stands() &&

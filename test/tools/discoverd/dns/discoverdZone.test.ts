@@ -72,6 +72,24 @@ test("an answer's freshness: the index is asked only when the revision has moved
   expect(isFresh()).toBe(false);
 });
 
+test("an answer is fresh no more when the indexes went back, though its own is the same number again", () => {
+  const state = { revision: 1, epoch: 0 };
+  const replaced: InstanceReader = {
+    ...reader,
+    index: () => 7,
+    revision: () => state.revision,
+    epoch: () => state.epoch,
+  };
+  const context = { clientAddress: "172.17.0.9", transport: "udp" } as const;
+  const zone = createDiscoverdZone({ origin: "discoverd", reader: replaced });
+  const answer = zone.answer({ name: "web.discoverd", type: rrType.A, class: 1 }, context);
+  if (!answer || answer instanceof Promise) throw new Error("not at once");
+  state.revision = 2;
+  expect(answer.fresh?.(context)).toBe(true);
+  Object.assign(state, { revision: 3, epoch: 1 });
+  expect(answer.fresh?.(context)).toBe(false);
+});
+
 describe("the discoverd zone", () => {
   test.each<[string, string, string[]]>([
     ["web.discoverd A", "NOERROR", ["web.discoverd A 10.0.0.1"]],

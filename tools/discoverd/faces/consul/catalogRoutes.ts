@@ -99,9 +99,21 @@ interface Kept {
 
 /** Answers about one service, made once for all who wait for it: those that are kept, and those that are being made. */
 interface Bodies {
+  /** Of the indexes in it. */
+  epoch: number;
   kept: Map<string, Kept>;
   /** A change wakes a thousand at once, and all of them find nothing kept yet. */
   making: Map<string, { index: number; agentVersion: number; made: Promise<Made> }>;
+}
+
+/** Those of now: indexes that went back would be taken for the same. */
+function bodiesOf(discovery: Discovery & { epoch?(): number }): Bodies {
+  const epoch = discovery.epoch?.() ?? 0;
+  const known = bodies.get(discovery);
+  if (known?.epoch === epoch) return known;
+  const fresh: Bodies = { epoch, kept: new Map(), making: new Map() };
+  bodies.set(discovery, fresh);
+  return fresh;
 }
 
 type Made = Pick<Kept, "body"> & Partial<Pick<Kept, "since">>;
@@ -136,9 +148,7 @@ function bodyMaker(call: Call, service: string, view: View): (index: number) => 
   const tags = query.getAll("tag");
   const passes = filterOf(call);
   const key = keyOf(request.url);
-  const { kept: known, making } = bodies.get(discovery) ?? { kept: new Map(), making: new Map() };
-  bodies.set(discovery, { kept: known, making });
-  const make = async (index: number, agentVersion: number): Promise<Made> => {
+  const make = async ({ kept: known }: Bodies, index: number, agentVersion: number): Promise<Made> => {
     const entries = ((await discovery.instances(service)) ?? [])
       .map((instance) => viewed(service, instance))
       .filter((seen) => tags.every((tag) => seen.tags.includes(tag)))
@@ -155,11 +165,13 @@ function bodyMaker(call: Call, service: string, view: View): (index: number) => 
   };
   return async (index) => {
     const { version: agentVersion } = agent;
-    const kept = known.get(key);
+    const all = bodiesOf(discovery);
+    const { making } = all;
+    const kept = all.kept.get(key);
     if (kept && kept.index === index && kept.agentVersion === agentVersion) return kept;
     const others = making.get(key);
     if (others && others.index === index && others.agentVersion === agentVersion) return others.made;
-    const made = make(index, agentVersion).finally(() => {
+    const made = make(all, index, agentVersion).finally(() => {
       if (making.get(key)?.made === made) making.delete(key);
     });
     making.set(key, { index, agentVersion, made });
