@@ -24,6 +24,8 @@ export function consulRegistry(
 ): Registry<ConsulPayload> {
   /** What stands there, as far as we know: what need not be written. */
   let standing = new Map<string, { service: string; state: ConsulState }>();
+  /** A write of these failed since the last list: something of it may stand there. */
+  const unsure = new Set<string>();
   /** Our own writes: after one, that the agent looks as before is news too. */
   let writes = 0;
 
@@ -38,9 +40,11 @@ export function consulRegistry(
   const maintenance = (id: string, query: Record<string, string>, signal: AbortSignal) =>
     put(`/v1/agent/service/maintenance/${encodeURIComponent(id)}?${new URLSearchParams(query)}`, signal);
 
-  async function register(key: string, payload: ConsulPayload, signal: AbortSignal): Promise<void> {
+  async function register(key: string, payload: ConsulPayload, isNew: boolean, signal: AbortSignal): Promise<void> {
     // Or a check of an earlier version would stay. What the agent knew of a check's state it keeps; maintenance it does not.
-    await put("/v1/agent/service/register?replace-existing-checks=true", signal, payload.registration);
+    const query = isNew ? "" : "?replace-existing-checks=true";
+    await put(`/v1/agent/service/register${query}`, signal, payload.registration);
+    unsure.delete(key);
     standing.set(key, { service: payload.standing, state: "none" });
   }
 
@@ -71,6 +75,7 @@ export function consulRegistry(
         call("GET", `/v1/agent/checks?${ourChecks}`, signal),
       ]);
       const entries = consulEntries(JSON.parse(services), JSON.parse(checks));
+      unsure.clear();
       standing = new Map(
         entries.map(({ key, payload }) => [key, { service: payload.standing, state: payload.state }] as const),
       );
@@ -80,18 +85,21 @@ export function consulRegistry(
     async register({ key, payload }, signal) {
       const there = standing.get(key);
       const isThere = there?.service === payload.standing;
-      // Until it is done, what stands there is not known.
-      standing.delete(key);
-      if (isThere && there) standing.set(key, there);
-      else await register(key, payload, signal);
+      const isNew = there === undefined && !unsure.has(key);
       try {
-        await showState(key, payload, signal);
+        if (!isThere) await register(key, payload, isNew, signal);
+        try {
+          await showState(key, payload, signal);
+        } catch (error) {
+          // The service or its check went meanwhile.
+          if (!isThere || !(error instanceof ConsulError)) throw error;
+          await register(key, payload, false, signal);
+          await showState(key, payload, signal);
+        }
       } catch (error) {
         standing.delete(key);
-        // The service or its check went meanwhile.
-        if (!isThere || !(error instanceof ConsulError)) throw error;
-        await register(key, payload, signal);
-        await showState(key, payload, signal);
+        unsure.add(key);
+        throw error;
       }
     },
 
@@ -105,11 +113,13 @@ export function consulRegistry(
 
     async deregister({ key }, signal) {
       standing.delete(key);
+      unsure.add(key);
       try {
         await put(`/v1/agent/service/deregister/${encodeURIComponent(key)}`, signal);
       } catch (error) {
         if (!(error instanceof ConsulError && error.status === 404)) throw error;
       }
+      unsure.delete(key);
     },
 
     changes: (signal) => consulChanges(call, { wait: options.wait, writes: () => writes }, signal),
