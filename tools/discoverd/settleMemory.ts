@@ -2,39 +2,26 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { collectGarbage } from "../../lib/runtime/collectGarbage.ts";
 import { releaseStartPages } from "../../lib/runtime/releaseStartPages.ts";
+import { Settling } from "./settling.ts";
 
 const lookMs = 2000;
-/** Instances and watchers that came or went: below it the runtime's own collections do. */
-const much = 1000;
-/** Share of one processor below which it is a quiet time. */
-const quietShare = 0.1;
-/** Pages of the executable that came back by work that is over: handed back from so many bytes on. */
-const muchOfFile = 4 << 20;
 
 /**
  * Hands memory back after work that is over: the runtime would keep what a load of registrations or connections left behind until
  * it happens to need it, and the code that they needed stays resident. Waits until it is quiet again.
  */
 export function settleMemory(count: () => number, signal: AbortSignal): void {
-  let settled = count();
-  let last = settled;
+  const settling = new Settling(count());
   let lastCpu = process.cpuUsage();
-  let fileBytes = Number.POSITIVE_INFINITY; // until the start's own pages are handed back (lib/cli)
   const look = async () => {
-    const now = count();
-    const cpu = process.cpuUsage();
-    const isQuiet = cpu.user + cpu.system - lastCpu.user - lastCpu.system < lookMs * 1000 * quietShare;
-    const isSettled = now === last && Math.abs(now - settled) >= much;
-    [last, lastCpu] = [now, cpu];
-    if (isSettled) {
-      settled = now;
-      collectGarbage();
-    }
-    const ofFile = residentFileBytes();
-    fileBytes = Math.min(fileBytes, ofFile);
-    if (!isSettled && !(isQuiet && ofFile - fileBytes > muchOfFile)) return;
+    const { user, system } = process.cpuUsage();
+    const cpuShare = (user + system - lastCpu.user - lastCpu.system) / (lookMs * 1000);
+    lastCpu = { user, system };
+    const found = settling.look({ at: performance.now(), count: count(), cpuShare, fileBytes: residentFileBytes() });
+    if (!found) return;
+    if (found === "all") collectGarbage();
     await releaseStartPages();
-    fileBytes = residentFileBytes();
+    settling.released(residentFileBytes());
   };
   const timer = setInterval(() => void look(), lookMs);
   timer.unref?.();
