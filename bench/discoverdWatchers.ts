@@ -134,11 +134,12 @@ while (watchers.length < count) {
   const lot = Math.min(100, count - watchers.length);
   watchers.push(...(await Promise.all(Array.from({ length: lot }, connect))));
 }
-const makeChange = await changer();
 console.log(JSON.stringify({ ready: watchers.length }));
 
 let changes = 0;
+let makeChange: Awaited<ReturnType<typeof changer>> | undefined;
 for await (const _line of console) {
+  makeChange ??= await changer(); // not before: the server closes a connection that asks nothing for ten seconds
   while (!watchers.every((watcher) => watcher.waits)) await Bun.sleep(5);
   await Bun.sleep(50); // what they asked last has arrived
   [first, last, seen] = [0, 0, 0];
