@@ -64,10 +64,10 @@ function addRoute(
   live: readonly Backend[],
   refusing: ReadonlySet<string>,
 ): void {
-  const willing = live.filter((backend) => !refusing.has(backendValue(backend)));
+  const isTcp = route.proto === "tcp";
+  const willing = live.filter((backend) => !(isTcp && refusing.has(backendValue(backend))));
   // Where all refuse, so does the route: nobody's refusal is kept from the caller.
-  if (route.proto === "tcp" && live.length > 1 && willing.length > 0)
-    sets.again.set(key.slice(0, 8) + portHex(route.port), "");
+  if (isTcp && live.length > 1 && willing.length > 0) sets.again.set(key.slice(0, 8) + portHex(route.port), "");
   const chosen = willing.length > 0 ? willing : live;
   const [first, second] = chosen;
   if (!first) {

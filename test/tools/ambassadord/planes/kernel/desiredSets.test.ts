@@ -27,6 +27,12 @@ describe("backends that refuse connects", () => {
     expect(sets.again.size).toBe(1);
   });
 
+  test("what refuses TCP still gets UDP", () => {
+    const route = routeOf({ proto: "udp", backends: [one, two] });
+    const { sets } = desiredSets([route], facts, new Set([backendValue(two)]));
+    expect(new Set(sets.spread.values())).toEqual(new Set([one, two].map(backendValue)));
+  });
+
   test("where all refuse, each is tried, and the caller hears of it", () => {
     const { sets } = setsFor([one, two], [one, two]);
     expect(new Set(sets.spread.values())).toEqual(new Set([one, two].map(backendValue)));
