@@ -14,6 +14,7 @@ import { HostNames } from "./routes/hostNames.ts";
 import { LocalBackends } from "./routes/localBackends.ts";
 import { NetworkFacts, type NetworkInspector } from "./routes/networkFacts.ts";
 import { type RoutesAsked, routesOf } from "./routes/routesOf.ts";
+import { sayRefusing } from "./sayRefusing.ts";
 import { Table } from "./table.ts";
 
 /** What the ambassador needs of a container watcher. */
@@ -69,6 +70,7 @@ export class Ambassador {
   #applying: Promise<void> = Promise.resolve();
   #startedAt = 0;
   #said = new Map<string, string>();
+  readonly #sayRefusing: ReturnType<typeof sayRefusing>;
   readonly #counters = {
     applies: 0,
     failedApplies: 0,
@@ -78,6 +80,7 @@ export class Ambassador {
 
   constructor(parts: AmbassadorParts) {
     this.#parts = parts;
+    this.#sayRefusing = sayRefusing(parts.log);
     this.#view = new DiscoveryView(parts.discovery, parts.log, () => this.#schedule());
     this.#names = new HostNames(() => this.#schedule());
     this.#networks = new NetworkFacts(parts.networks, () => this.#schedule());
@@ -217,21 +220,15 @@ export class Ambassador {
 
   #publish(table: AppliedRoute[]): void {
     const said = new Map<string, string>();
-    for (const { route, state, why, plane, refusing = [] } of table) {
-      const refuse = refusing.map(({ ip, port }) => `${ip}:${port}`).join(" ");
-      said.set(route.id, state === "refused" ? why : `${plane} ${state} ${refuse}`);
+    for (const { route, state, why, plane } of table) {
+      said.set(route.id, state === "refused" ? why : `${plane} ${state}`);
       if (this.#said.get(route.id) === said.get(route.id)) continue;
       const fields = { caller: route.caller.name, port: route.port, target: route.target, why };
       if (state === "refused") this.#parts.log.warn("route refused", fields);
-      else
-        this.#parts.log.info(`route ${state}`, {
-          ...fields,
-          plane,
-          backends: route.backends.length,
-          ...(refuse ? { refuse } : {}),
-        });
+      else this.#parts.log.info(`route ${state}`, { ...fields, plane, backends: route.backends.length });
     }
     this.#said = said;
+    this.#sayRefusing(table);
     this.#table.set(table);
   }
 }
