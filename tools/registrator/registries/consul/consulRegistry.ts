@@ -14,6 +14,15 @@ import { consulPing } from "./consulPing.ts";
 /** The checks that tell a state of ours: a service's health by Docker, and its maintenance. */
 const ourChecks = new URLSearchParams({ filter: 'CheckID matches "^(registrator-health|_service_maintenance):"' });
 
+/** What the agent has under one ID. */
+interface Standing {
+  service: string;
+  state: ConsulState;
+}
+
+/** A write failed since the last list: any of it may stand there. No service of ours looks so. */
+const unknown: Standing = { service: "", state: "none" };
+
 /**
  * A Consul agent's services and their states. A state is written apart from its service: one that falls ill is not registered again,
  * which would reset its other checks.
@@ -23,9 +32,7 @@ export function consulRegistry(
   options: { compat?: boolean; wait?: ConsulWait } = {},
 ): Registry<ConsulPayload> {
   /** What stands there, as far as we know: what need not be written. */
-  let standing = new Map<string, { service: string; state: ConsulState }>();
-  /** A write of these failed since the last list: something of it may stand there. */
-  const unsure = new Set<string>();
+  let standing = new Map<string, Standing>();
   /** Our own writes: after one, that the agent looks as before is news too. */
   let writes = 0;
 
@@ -44,7 +51,6 @@ export function consulRegistry(
     // Or a check of an earlier version would stay. What the agent knew of a check's state it keeps; maintenance it does not.
     const query = isNew ? "" : "?replace-existing-checks=true";
     await put(`/v1/agent/service/register${query}`, signal, payload.registration);
-    unsure.delete(key);
     standing.set(key, { service: payload.standing, state: "none" });
   }
 
@@ -75,7 +81,6 @@ export function consulRegistry(
         call("GET", `/v1/agent/checks?${ourChecks}`, signal),
       ]);
       const entries = consulEntries(JSON.parse(services), JSON.parse(checks));
-      unsure.clear();
       standing = new Map(
         entries.map(({ key, payload }) => [key, { service: payload.standing, state: payload.state }] as const),
       );
@@ -85,9 +90,8 @@ export function consulRegistry(
     async register({ key, payload }, signal) {
       const there = standing.get(key);
       const isThere = there?.service === payload.standing;
-      const isNew = there === undefined && !unsure.has(key);
       try {
-        if (!isThere) await register(key, payload, isNew, signal);
+        if (!isThere) await register(key, payload, there === undefined, signal);
         try {
           await showState(key, payload, signal);
         } catch (error) {
@@ -97,8 +101,7 @@ export function consulRegistry(
           await showState(key, payload, signal);
         }
       } catch (error) {
-        standing.delete(key);
-        unsure.add(key);
+        standing.set(key, unknown);
         throw error;
       }
     },
@@ -112,14 +115,13 @@ export function consulRegistry(
     },
 
     async deregister({ key }, signal) {
-      standing.delete(key);
-      unsure.add(key);
+      standing.set(key, unknown);
       try {
         await put(`/v1/agent/service/deregister/${encodeURIComponent(key)}`, signal);
       } catch (error) {
         if (!(error instanceof ConsulError && error.status === 404)) throw error;
       }
-      unsure.delete(key);
+      standing.delete(key);
     },
 
     changes: (signal) => consulChanges(call, { wait: options.wait, writes: () => writes }, signal),
