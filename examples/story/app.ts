@@ -4,6 +4,8 @@
  *   counter   POST /visits adds one and answers the sum; the sum is kept in COUNTER_FILE when that is set
  *   webapp    GET / counts a visit at COUNTER_URL and says which webapp it is
  *   client    GET /visit?via=ambassador|dns visits the webapp from where it stands and tells how that went
+ *
+ * Each answers GET /ready once it listens.
  */
 
 import { resolve4 } from "node:dns/promises";
@@ -81,8 +83,10 @@ function visit(url: string, init: RequestInit = {}): Promise<Response> {
   });
 }
 
+/** The system's own code, as ECONNREFUSED, where there is one. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }
 
 const roles: Record<string, { port: number; handler: () => HttpHandler }> = {
@@ -97,7 +101,10 @@ if (!wanted) {
   console.error(`story: expected one of ${Object.keys(roles).join(", ")}, got "${role}"`);
   process.exit(2);
 }
-const server = await serveHttp({ hostname: "0.0.0.0", port: wanted.port }, wanted.handler());
+const handle = wanted.handler();
+const server = await serveHttp({ hostname: "0.0.0.0", port: wanted.port }, (request, info) =>
+  new URL(request.url).pathname === "/ready" ? new Response("ready\n") : handle(request, info),
+);
 console.log(`${role} on ${server.url}`);
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.on(signal, () => void server.stop(500).then(() => process.exit(0)));

@@ -19,7 +19,10 @@ export async function playStory({ docker, mesh, narrator, signal }: StoryOptions
   const { dns = "" } = await mesh.status();
   const containers = storyContainers(dns.replace(/:\d+$/, ""));
 
-  /** Creates and starts a container, and waits until the mesh has registered it; its address. */
+  /**
+   * Creates and starts a container, waits until the mesh has registered it and until its server listens; its address.
+   * A container without a health check is in the registry from its start, so a caller may come before its server is up.
+   */
   const start = async (name: string, service: string): Promise<string> => {
     signal.throwIfAborted();
     const spec = containers[name];
@@ -33,6 +36,7 @@ export async function playStory({ docker, mesh, narrator, signal }: StoryOptions
       instancesOf(status, service).some((addr) => addr.startsWith(`${address}:`)),
     );
     narrator.check(true, `${spec.name} started at ${address}: registered as ${service} within ${ms(started)}`);
+    await listens(`${address}:${spec.exposedPorts?.[0]?.split("/")[0]}`, spec.name);
     return address;
   };
 
@@ -46,7 +50,6 @@ export async function playStory({ docker, mesh, narrator, signal }: StoryOptions
   narrator.tell(
     `story-client dials ambassador:8080 -> ${toWebapp.backends.join(", ")} by ${toWebapp.plane}: ${toWebapp.why}`,
   );
-  await answers(client);
 
   narrator.chapter("20 requests: by port through the ambassador, and by DNS name");
   const first = tally(await visitTimes(client, 20));
@@ -98,17 +101,17 @@ export async function playStory({ docker, mesh, narrator, signal }: StoryOptions
   narrator.check(true, "story-webapp-1 is out of the registry and of every route");
 }
 
-/** The client's own server is up before its first visit counts. */
-async function answers(client: string): Promise<void> {
+/** Waits until a container's own server answers. @throws {Error} naming it after the time limit */
+async function listens(address: string, name: string): Promise<void> {
   const deadline = Date.now() + seenMs;
   while (
-    !(await fetch(`http://${client}:8070/ready`, { signal: AbortSignal.timeout(2_000) }).then(
-      (a) => a.ok,
+    !(await fetch(`http://${address}/ready`, { signal: AbortSignal.timeout(2_000) }).then(
+      (answer) => answer.ok,
       () => false,
     ))
   ) {
-    if (Date.now() > deadline) throw new Error("the client container does not answer");
-    await pause(20);
+    if (Date.now() > deadline) throw new Error(`${name} does not answer at ${address}`);
+    await pause(5);
   }
 }
 

@@ -45,7 +45,8 @@ describe.each(["old", "new"] as const)("the story, as ./quickstart --once plays 
 
   test("a second run takes the images that are there, and is quick", async () => {
     const started = performance.now();
-    const { code, stdout } = await play();
+    const { code, stdout, stderr } = await play();
+    expect(`${stdout}\n${stderr}`).not.toContain("✗");
     expect(code).toBe(0);
     expect(stdout).toContain("the engine has the images");
     expect(performance.now() - started).toBeLessThan(30_000);
