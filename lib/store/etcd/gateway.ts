@@ -17,6 +17,9 @@ interface Open {
   controller: AbortController;
 }
 
+/** Between two rounds over the members while they elect a leader, in ms. */
+const electionPauseMs = 100;
+
 /**
  * Calls to etcd's JSON gateway. It stays with one member until that fails, then goes on to the next, taking the
  * streams along: they end, and whoever reads them opens them again.
@@ -46,8 +49,8 @@ export class EtcdGateway {
   }
 
   /**
-   * The answer's text. `repeatable` calls are tried on the other members when one fails; others only when the failed
-   * member surely did not do them.
+   * The answer's text. `repeatable` calls are tried on the other members when one fails, and until the time limit while a leader
+   * is elected; others only when the failed member surely did not do them.
    * @throws {StoreError}
    */
   async call(path: string, body: string, repeatable: boolean): Promise<string> {
@@ -102,11 +105,12 @@ export class EtcdGateway {
     this.#status = { connected: false, currentAt: this.#status.currentAt, reason: "closed" };
   }
 
-  /** Does something on the current member, and on the next ones when it may. */
+  /** Does something on the current member, and on the next ones when it may: on each once, and again while they elect a leader. */
   async #attempt<T>(repeatable: boolean, run: (endpoint: string) => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.#timeoutMs;
     let refreshed = false;
     let otherApi = false;
+    let electing = false;
     let tries = this.#target.endpoints.length;
     for (;;) {
       if (this.#closed) throw this.#closedError();
@@ -135,8 +139,15 @@ export class EtcdGateway {
         }
         this.#leave(endpoint, told);
         tries--;
-        const again = (repeatable || surelyNotDone(error, told)) && tries > 0 && performance.now() < deadline;
-        if (again) continue;
+        electing ||= isElection(told);
+        const again = (repeatable || surelyNotDone(error, told)) && performance.now() < deadline;
+        if (again && tries > 0) continue;
+        if (again && electing) {
+          electing = false;
+          tries = this.#target.endpoints.length;
+          await new Promise((resolve) => setTimeout(resolve, electionPauseMs));
+          continue;
+        }
         this.failed(told);
         throw told;
       }
@@ -260,6 +271,11 @@ export class EtcdGateway {
 }
 
 const isEtcdError = (error: StoreError): error is EtcdError => "grpc" in error;
+
+/** It passes by itself within a second or two, where a quorum is left. */
+function isElection(told: StoreError): boolean {
+  return isEtcdError(told) && /no leader|leader changed/.test(told.detail);
+}
 
 /** The connection was refused, or the member knew that it has no leader: nothing was written. */
 function surelyNotDone(error: unknown, told: StoreError): boolean {

@@ -73,6 +73,24 @@ test("a server that never answers, or stops in the middle, is a timeout", async 
   expect(await errorOf(half.list("/"))).toMatchObject({ code: "timeout" });
 });
 
+test("reads go on while the members elect a leader, within the time limit; a write whose outcome is unknown does not", async () => {
+  const changed = () => new Response('{"code":14,"message":"etcdserver: leader changed"}', { status: 503 });
+  let asked = 0;
+  const electing = await impostor((path) => {
+    if (path.endsWith("/kv/txn")) return changed();
+    return asked++ < 4 ? changed() : new Response(range);
+  });
+  expect((await electing.get("/a"))?.value).toEqual(new TextEncoder().encode("1"));
+  const write = await errorOf(electing.txn({ then: [{ op: "put", key: "/a", value: new Uint8Array() }] }));
+  expect(write).toMatchObject({ code: "unavailable", message: expect.stringContaining("leader changed") });
+
+  const never = await impostor(changed);
+  const started = performance.now();
+  expect(await errorOf(never.get("/a"))).toMatchObject({ code: "unavailable" });
+  expect(performance.now() - started).toBeGreaterThan(900);
+  expect(performance.now() - started).toBeLessThan(1500);
+});
+
 test("a watch whose lines are garbage goes on trying, with back-off, and never throws", async () => {
   let watches = 0;
   const store = await impostor((path) => {
