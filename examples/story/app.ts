@@ -16,6 +16,8 @@ import { type HttpHandler, serveHttp } from "../../lib/runtime/serveHttp.ts";
 
 /** Nothing here may hang: a visit is three hops, each much faster than this. */
 const timeoutMs = 5_000;
+/** A dead address says nothing: so long, then the next one. */
+const nextAddressMs = 1_000;
 
 function counter(file: string | undefined): HttpHandler {
   let visits = file ? readCount(file) : 0;
@@ -56,8 +58,8 @@ function client(): HttpHandler {
     const via = new URL(request.url).searchParams.get("via") ?? "ambassador";
     const started = performance.now();
     try {
-      const host = via === "dns" ? await addressOf("webapp.discoverd") : "ambassador";
-      const answer = await visit(`http://${host}:8080/`);
+      const hosts = via === "dns" ? await addressesOf("webapp.discoverd") : ["ambassador"];
+      const answer = await visitFirst(hosts.map((host) => `http://${host}:8080/`));
       const body = (await answer.json()) as Record<string, unknown>;
       return Response.json({ ok: answer.ok, via, ms: performance.now() - started, ...body });
     } catch (error) {
@@ -67,19 +69,32 @@ function client(): HttpHandler {
 }
 
 /** Asked anew each time: DNS says where a service is now. */
-async function addressOf(name: string): Promise<string> {
-  const [address] = await resolve4(name);
-  if (!address) throw new Error(`${name} has no address`);
-  return address;
+async function addressesOf(name: string): Promise<string[]> {
+  const addresses = await resolve4(name);
+  if (addresses.length === 0) throw new Error(`${name} has no address`);
+  return addresses;
+}
+
+/** As all that connect by name do: the first address that answers, since one may just have died. */
+async function visitFirst(urls: readonly string[]): Promise<Response> {
+  for (const [index, url] of urls.entries()) {
+    const isLast = index === urls.length - 1;
+    try {
+      return await visit(url, {}, isLast ? timeoutMs : nextAddressMs);
+    } catch (error) {
+      if (isLast) throw error;
+    }
+  }
+  throw new Error("no address");
 }
 
 /** A connection of its own each time, so that every visit is routed anew. */
-function visit(url: string, init: RequestInit = {}): Promise<Response> {
+function visit(url: string, init: RequestInit = {}, limitMs = timeoutMs): Promise<Response> {
   return fetch(url, {
     ...init,
     keepalive: false,
     headers: { connection: "close" },
-    signal: AbortSignal.timeout(timeoutMs),
+    signal: AbortSignal.timeout(limitMs),
   });
 }
 
