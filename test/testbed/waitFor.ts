@@ -1,7 +1,7 @@
 /** What {@link waitFor} waits for, and how long. */
 export interface WaitOptions {
-  /** What is awaited, in words: it becomes the error's text. */
-  what: string;
+  /** What is awaited, in words: it becomes the error's text. A function is asked when the time is over: it can tell how things stand. */
+  what: string | (() => string);
   /** Default 10000 ms. */
   deadlineMs?: number;
   /** The first pause between two looks; it grows by half each time up to 250 ms (or this, when larger). Default 10 ms. */
@@ -55,7 +55,8 @@ export async function waitFor<T>(
     }
     if (left() <= 0) {
       const why = lastError === undefined ? "" : `; last error: ${message(lastError)}`;
-      throw new WaitTimeout(`waited ${deadlineMs} ms for ${what} (${looks} looks)${why}`, { cause: lastError });
+      const text = typeof what === "string" ? what : what();
+      throw new WaitTimeout(`waited ${deadlineMs} ms for ${text} (${looks} looks)${why}`, { cause: lastError });
     }
     await new Promise((resolve) => setTimeout(resolve, Math.min(pause, Math.max(left(), 1))));
     pause = Math.min(pause * 1.5, Math.max(250, intervalMs));

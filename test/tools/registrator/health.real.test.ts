@@ -39,9 +39,10 @@ describe.each(["old", "new"] as const)("on the %s engine", (kind) => {
       Healthcheck: { Test: ["CMD-SHELL", "echo said; test -e /tmp/ok"], Interval: 200_000_000, Retries: 1 },
     });
     const first = () => (discovery.instances("web") ?? [])[0];
+    const seen = () => containers.current()?.containers.get(Id)?.state;
     const shows = (state: string, reason = "") =>
       waitFor(() => (first()?.state ?? "up") === state && (first()?.reason ?? "").startsWith(reason) && first(), {
-        what: `${state}, not ${JSON.stringify(first())}`,
+        what: () => `${state}; it is ${JSON.stringify(first())}, and Docker says ${JSON.stringify(seen())}`,
         deadlineMs: 20_000,
       });
     try {
