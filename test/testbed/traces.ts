@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./command.ts";
 import { processesNaming } from "./procfs.ts";
@@ -10,6 +10,7 @@ import { waitFor } from "./waitFor.ts";
  */
 export async function removeEngineTraces(dir: string): Promise<void> {
   const ids = containerIds(dir);
+  thaw(ids);
   await waitFor(
     () => {
       const left = processesNaming([`${dir}/`, ...ids]);
@@ -39,19 +40,31 @@ function containerIds(dir: string): string[] {
   return list(join(dir, "data", "containers")).filter((name) => /^[0-9a-f]{64}$/.test(name));
 }
 
-function removeCgroups(ids: string[]): void {
-  if (ids.length === 0) return;
-  const roots = ["/sys/fs/cgroup", ...list("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name))];
-  for (const root of roots) {
-    for (const name of list(join(root, "docker"))) {
-      if (!ids.includes(name)) continue;
-      try {
-        rmdirSync(join(root, "docker", name));
-      } catch {
-        // the kernel has not let go of its last process yet: an empty group costs nothing
-      }
+/** The processes of a paused container take no signal, not even SIGKILL (control groups of version 1, and 2). */
+function thaw(ids: string[]): void {
+  for (const group of cgroupsOf(ids)) {
+    for (const [file, thawed] of [
+      ["freezer.state", "THAWED"],
+      ["cgroup.freeze", "0"],
+    ] as const) {
+      if (existsSync(join(group, file))) writeFileSync(join(group, file), thawed);
     }
   }
+}
+
+function removeCgroups(ids: string[]): void {
+  for (const group of cgroupsOf(ids)) {
+    try {
+      rmdirSync(group);
+    } catch {
+      // the kernel has not let go of its last process yet: an empty group costs nothing
+    }
+  }
+}
+
+function cgroupsOf(ids: string[]): string[] {
+  const roots = ["/sys/fs/cgroup", ...list("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name))];
+  return roots.flatMap((root) => ids.map((id) => join(root, "docker", id))).filter((path) => existsSync(path));
 }
 
 function list(dir: string): string[] {
