@@ -41,15 +41,16 @@ export function createLogger(name: string, options: LoggerOptions): Logger {
       { category: ["logtape", "meta"], sinks: ["lines"], lowestLevel: "error" },
     ],
   });
-  return wrap(getLogger([name]));
+  return wrap(getLogger([name]), options.level === "debug");
 }
 
-function wrap(inner: LogtapeLogger): Logger {
+function wrap(inner: LogtapeLogger, isDebug: boolean): Logger {
   return {
-    debug: (message, fields) => inner.debug(message, { ...fields }),
+    // Each request has a line of it: LogTape would look through its loggers to find that nobody wants it.
+    debug: (message, fields) => isDebug && inner.debug(message, { ...fields }),
     info: (message, fields) => inner.info(message, { ...fields }),
     warn: (message, fields) => inner.warn(message, { ...fields }),
     error: (message, fields) => inner.error(message, { ...fields }),
-    child: (name) => wrap(inner.getChild(name)),
+    child: (name) => wrap(inner.getChild(name), isDebug),
   };
 }

@@ -25,6 +25,7 @@ export type {
 } from "./discovery.ts";
 export { usableStates } from "./discovery.ts";
 export { DiscoveryError, type DiscoveryErrorCode } from "./discoveryError.ts";
-export type { DaemonInfo, Engine } from "./engine/engine.ts";
+export type { DaemonInfo } from "./engine/daemonsWith.ts";
+export type { Engine } from "./engine/engine.ts";
 export { type EngineOptions, openEngine } from "./engine/openEngine.ts";
 export { instanceId } from "./instanceId.ts";

@@ -89,10 +89,12 @@ export function createApi(options: ApiOptions): Api {
   });
   app.use(async (c, next) => {
     check(c.req.raw, c.req.path, options);
-    await timed(options, c.req.path, async () => {
+    const work = async () => {
       c.req.raw = await limitBody(c.req.raw, options.bodyLimit ?? defaultBodyLimit);
       await next();
-    });
+    };
+    const limit = options.timeLimitMs ?? 30_000;
+    await (limit === 0 || options.untimed?.(c.req.path) ? work() : timed(limit, work));
   });
   app.onError((error, c) => {
     const problem = toProblem(error);
@@ -136,9 +138,8 @@ function check(request: Request, path: string, options: ApiOptions): void {
   }
 }
 
-async function timed(options: ApiOptions, path: string, work: () => Promise<void>): Promise<void> {
-  const limit = options.timeLimitMs ?? 30_000;
-  if (limit === 0 || options.untimed?.(path)) return work();
+/** @throws {Problem} timeout, after `limit` ms. */
+async function timed(limit: number, work: () => Promise<void>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Problem("timeout", `No answer within ${limit} ms`)), limit);

@@ -28,7 +28,9 @@ export interface PushHandlers {
  */
 export function pushStream(handlers: PushHandlers): ReadableStream<Uint8Array> {
   if (runtime !== "bun") return standardStream(handlers);
-  return new ReadableStream(new DirectSource(handlers) as unknown as UnderlyingDefaultSource<Uint8Array>);
+  // From the first byte on a write is sent at once, without a stay in a buffer of the stream's own.
+  const source = new DirectSource(handlers) as unknown as UnderlyingDefaultSource<Uint8Array>;
+  return new ReadableStream(source, { highWaterMark: 1 });
 }
 
 interface DirectController {

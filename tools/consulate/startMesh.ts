@@ -1,7 +1,8 @@
 import type { Logger } from "../../lib/cli/index.ts";
-import { type Engine, openEngine } from "../../lib/discovery/index.ts";
+import { type DaemonInfo, type Engine, openEngine } from "../../lib/discovery/index.ts";
 import { createContainerWatcher, type DockerClient } from "../../lib/docker/index.ts";
 import { createMetrics, serveApi } from "../../lib/http/index.ts";
+import { ofLast } from "../../lib/runtime/ofLast.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { type PlaneChoice, startAmbassador } from "../ambassadord/index.ts";
 import { createDiscoverdApi, serveDiscoveryDns } from "../discoverd/index.ts";
@@ -52,6 +53,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   };
 
   try {
+    const addressesOf = ofLast((daemons: readonly DaemonInfo[]) => daemons.map(({ address }) => address));
     const discovery: Engine = await openEngine(store, {
       log: log.child("discovery"),
       address: `${listen.hostname}:${listen.port}`,
@@ -65,7 +67,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
       token: options.token,
       log: log.child("api"),
       metrics,
-      peers: () => discovery.daemons().map(({ address }) => address),
+      peers: () => addressesOf(discovery.daemons()),
       signal: closing.signal,
       alsoReady: () => {
         const { ready, reason } = status();

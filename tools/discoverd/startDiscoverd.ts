@@ -1,8 +1,10 @@
 import type { Logger } from "../../lib/cli/logger.ts";
 import { version } from "../../lib/cli/version.ts";
+import type { DaemonInfo } from "../../lib/discovery/engine/daemonsWith.ts";
 import type { Engine } from "../../lib/discovery/engine/engine.ts";
 import { type EngineOptions, openEngine } from "../../lib/discovery/engine/openEngine.ts";
 import type { Api } from "../../lib/http/createApi.ts";
+import { ofLast } from "../../lib/runtime/ofLast.ts";
 import { serveHttp } from "../../lib/runtime/serveHttp.ts";
 import { openStore } from "../../lib/store/openStore.ts";
 import type { Store } from "../../lib/store/store.ts";
@@ -82,6 +84,7 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
       if (typeof options.store === "string") await store.close();
     };
     const address = options.advertise ?? `${await advertised(listen.hostname)}:${server.port}`;
+    const addressesOf = ofLast((daemons: readonly DaemonInfo[]) => daemons.map((one) => one.address).filter(Boolean));
     const discovery = await openEngine(store, { ...options.engine, address, log: log.child("engine") });
     undo.push(() => discovery.close(), closeStore);
     settleMemory(() => discovery.status().instances + discovery.watchers, ending.signal);
@@ -91,7 +94,7 @@ export async function startDiscoverd(options: DiscoverdOptions): Promise<Discove
       token: options.token,
       ...(options.allowedHosts ? { allowedHosts: options.allowedHosts } : {}),
       log: log.child("http"),
-      peers: () => discovery.daemons().flatMap((daemon) => (daemon.address === "" ? [] : [daemon.address])),
+      peers: () => addressesOf(discovery.daemons()),
       address: () => address,
       node: options.consulNode,
       watchers: () => discovery.watchers,

@@ -62,8 +62,8 @@ interface Touched {
 /** The state of all services in memory, and what each step of the store changes in it. Pure: no time, no I/O. */
 export class Catalog {
   readonly services = new Map<string, ServiceState>();
-  /** Live daemons on this store: id -> address. */
-  readonly daemons = new Map<string, string>();
+  /** Live daemons on this store: id -> address. Another map after each change. */
+  daemons: ReadonlyMap<string, string> = new Map();
   rev = 0;
   /** Taken so far. A store without order across keys has several steps of one revision. */
   steps = 0;
@@ -148,7 +148,7 @@ export class Catalog {
     const key = parseKey(entry.key);
     if (!key) return true; // not ours to read
     if (key.kind === "daemon") {
-      this.daemons.set(key.daemon, decodeDaemon(entry.value).address);
+      this.daemons = new Map(this.daemons).set(key.daemon, decodeDaemon(entry.value).address);
       return true;
     }
     const touch = this.#touch(key.service, touched);
@@ -176,7 +176,7 @@ export class Catalog {
     const key = parseKey(text);
     if (!key) return;
     if (key.kind === "daemon") {
-      this.daemons.delete(key.daemon);
+      this.daemons = new Map([...this.daemons].filter(([daemon]) => daemon !== key.daemon));
       return;
     }
     if (!this.services.has(key.service)) return;

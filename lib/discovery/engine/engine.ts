@@ -1,3 +1,4 @@
+import { ofLast } from "../../runtime/ofLast.ts";
 import type { Condition, Operation, Store, Transaction, TxnResult } from "../../store/store.ts";
 import type {
   ChangedOptions,
@@ -23,6 +24,7 @@ import { validateService } from "../validateService.ts";
 import type { Catalog, StepResult } from "./catalog.ts";
 import { Claimer } from "./claimer.ts";
 import type { Clock } from "./clock.ts";
+import { type DaemonInfo, daemonsWith } from "./daemonsWith.ts";
 import type { EngineLog } from "./engineLog.ts";
 import { entryOf } from "./entryOf.ts";
 import { Expirer } from "./expirer.ts";
@@ -63,13 +65,6 @@ export interface EngineSettings {
   clock: Clock;
 }
 
-/** A daemon that shares this store, as it told the store. */
-export interface DaemonInfo {
-  daemon: string;
-  /** host:port of its API, "" when it has none. */
-  address: string;
-}
-
 /** The Discovery contract over a Store. Made by `openEngine`. */
 export class Engine implements Discovery {
   readonly #store: Store;
@@ -84,6 +79,7 @@ export class Engine implements Discovery {
   readonly #expirer: Expirer;
   readonly #ownership: Ownership;
   readonly #naming: LeaderNaming;
+  readonly #daemonsOf: (others: ReadonlyMap<string, string>) => readonly DaemonInfo[];
   readonly #closed = new AbortController();
   readonly #loops: Promise<void>[];
 
@@ -107,6 +103,7 @@ export class Engine implements Discovery {
     });
     const { catalog } = this.#replica;
     this.#catalog = catalog;
+    this.#daemonsOf = ofLast((others) => daemonsWith({ daemon, address }, others));
     const holdings = new Holdings(catalog);
     this.#watchers = new Watchers(catalog, settings.logSize);
     this.#naming = new LeaderNaming(store, catalog, log);
@@ -243,12 +240,9 @@ export class Engine implements Discovery {
     };
   }
 
-  /** The live daemons on this store, this one too; sorted by id. */
-  daemons(): DaemonInfo[] {
-    const daemons = new Map(this.#catalog.daemons).set(this.#settings.daemonId, this.#settings.address);
-    return [...daemons]
-      .map(([daemon, address]) => ({ daemon, address }))
-      .sort((a, b) => (a.daemon < b.daemon ? -1 : 1));
+  /** The live daemons on this store, this one too; sorted by id. The same array until that changes. */
+  daemons(): readonly DaemonInfo[] {
+    return this.#daemonsOf(this.#catalog.daemons);
   }
 
   /** How many watches are open. */

@@ -8,6 +8,7 @@ import { eventStream } from "../../../lib/http/eventStream.ts";
 import { lastEventId } from "../../../lib/http/lastEventId.ts";
 import type { Metrics } from "../../../lib/http/metrics.ts";
 import { Problem } from "../../../lib/http/problem.ts";
+import { ofLast } from "../../../lib/runtime/ofLast.ts";
 import { addFaces, facesWait } from "../faces/addFaces.ts";
 import { addOwnPaths } from "./addOwnPaths.ts";
 import { addRaftPaths } from "./addRaftPaths.ts";
@@ -29,7 +30,7 @@ export interface DiscoverdApiOptions {
   metrics?: Metrics;
   /** How many watches are open. Default 0. */
   watchers?: () => number;
-  /** Addresses (host:port) of the live daemons on the store, for Discoverd-Peers and /raft/peers. Default none. */
+  /** Addresses (host:port) of the live daemons on the store, for Discoverd-Peers and /raft/peers; the same array until they change. Default none. */
   peers?: () => readonly string[];
   /** This daemon's own: it expires what reports to it, so /raft/leader names it. Default none. */
   address?: () => string;
@@ -45,6 +46,8 @@ export interface DiscoverdApiOptions {
 
 type C = Context<ApiEnv>;
 
+const noPeers: readonly string[] = [];
+
 /** Loaded with the first body: making schemas is a fifth of a daemon's start. */
 const schemas = () => import("./schemas.ts");
 
@@ -57,7 +60,8 @@ const schemas = () => import("./schemas.ts");
  * const server = await serveApi(api, { port: 1111 });
  */
 export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOptions): Api {
-  const { version, peers = () => [], address = () => "" } = options;
+  const { version, peers = () => noPeers, address = () => "" } = options;
+  const joined = ofLast((all: readonly string[]) => all.join(","));
   let isShuttingDown = false;
   const api = createApi({
     name: "discoverd",
@@ -85,7 +89,7 @@ export function createDiscoverdApi(discovery: Discovery, options: DiscoverdApiOp
     const { rev, stale, currentAt, brake } = status instanceof Promise ? await status : status;
     const { headers } = c.res;
     if (brake > 0) headers.set("Discoverd-Brake", String(brake));
-    headers.set("Discoverd-Peers", peers().join(","));
+    headers.set("Discoverd-Peers", joined(peers()));
     headers.set("Discoverd-Index", String(rev));
     if (stale) headers.set("Discoverd-Stale", String(Math.max(0, Math.round((Date.now() - currentAt) / 1000))));
   });

@@ -23,15 +23,17 @@ export const facesWait = (path: string): boolean => path.startsWith("/v1/");
  */
 export function addFaces(api: Api, discovery: Discovery, options: FacesOptions): void {
   let consul: Promise<ConsulFace> | undefined;
-  const face = () => {
+  let opened: ConsulFace | undefined;
+  const face = async () => {
     consul ??= openConsul(discovery, options);
-    return consul;
+    opened = await consul;
+    return opened;
   };
   api.get("/sd/prometheus", async (c) => {
     const { httpSd } = await import("./prometheus/httpSd.ts");
     return c.json(await httpSd(discovery, new URL(c.req.url).searchParams));
   });
-  api.all("/v1/*", async (c) => (await face()).fetch(c.req.raw));
+  api.all("/v1/*", (c) => opened?.fetch(c.req.raw) ?? face().then((one) => one.fetch(c.req.raw)));
   if (options.signal) resumeLater(discovery, face, { ...options, signal: options.signal });
 }
 

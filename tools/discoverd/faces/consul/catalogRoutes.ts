@@ -136,7 +136,7 @@ async function ofService(call: Call, view: View): Promise<Response> {
     // A change that this answer does not show (a service that has no instance yet, another tag's) is none for who asks.
     const isNews = after === 0 || index <= after || since === undefined || waiting.after < since;
     if (isNews || performance.now() >= waiting.deadline || call.request.signal.aborted)
-      return answered(call, body, index);
+      return await answered(call, body, index); // a promise that is returned as it is costs two more turns, for each of a thousand
     after = index;
   }
 }
