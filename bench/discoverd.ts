@@ -1,7 +1,7 @@
 /**
  * discoverd beside a real Consul agent, on loopback: `bun bench/discoverd.ts [register|batch|heartbeat|watch|crowd|restart ...]`, as
  * root, with wrk. DISCOVERD names the binary, by default dist/discoverd (`bun build.ts discoverd`). QUICK=1: fewer rounds. About
- * 6 minutes. Writes bench/results/discoverd.json. On a busy machine `nice -n -20` lets all that is measured go before its neighbours.
+ * 9 minutes. Writes bench/results/discoverd.json. On a busy machine `nice -n -20` lets all that is measured go before its neighbours.
  */
 import { type Consul, startConsul } from "../test/testbed/consul.ts";
 import { circumstances, type Figures, type Row, writeFigures } from "./discoverd/figures.ts";

@@ -141,7 +141,7 @@ let makeChange: Awaited<ReturnType<typeof changer>> | undefined;
 for await (const _line of console) {
   makeChange ??= await changer(); // not before: the server closes a connection that asks nothing for ten seconds
   while (!watchers.every((watcher) => watcher.waits)) await Bun.sleep(5);
-  await Bun.sleep(50); // what they asked last has arrived
+  await Bun.sleep(250); // what they asked last has arrived, and whoever was measured before is done with it
   [first, last, seen] = [0, 0, 0];
   mark = `mark-${++changes}-`;
   const done = new Promise<void>((resolve) => {

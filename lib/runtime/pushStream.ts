@@ -28,10 +28,12 @@ export interface PushHandlers {
  */
 export function pushStream(handlers: PushHandlers): ReadableStream<Uint8Array> {
   if (runtime !== "bun") return standardStream(handlers);
-  // From the first byte on a write is sent at once, without a stay in a buffer of the stream's own.
   const source = new DirectSource(handlers) as unknown as UnderlyingDefaultSource<Uint8Array>;
-  return new ReadableStream(source, { highWaterMark: 1 });
+  return new ReadableStream(source, atOnce);
 }
+
+/** From the first byte on a write is sent at once, without a stay in a buffer of the stream's own. One object for all. */
+const atOnce = { highWaterMark: 1 };
 
 interface DirectController {
   /** A promise where the client does not read. */
