@@ -10,8 +10,12 @@ import type { Daemon } from "../../test/testbed/daemon.ts";
 export function goFirst(pid: number): void {
   const nice = getPriority();
   if (nice >= 0) return;
+  const file = `/proc/${pid}/autogroup`;
   try {
-    writeFileSync(`/proc/${pid}/autogroup`, String(nice));
+    const before = /nice (-?\d+)/.exec(readFileSync(file, "utf8"))?.[1] ?? "0";
+    writeFileSync(file, String(nice));
+    // The group is that of the whole session: a shell that goes on would starve all others.
+    if (pid === process.pid) process.once("exit", () => writeFileSync(file, before));
   } catch (error) {
     console.error(`process ${pid} does not go first: ${error}`);
   }
