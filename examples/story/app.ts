@@ -58,7 +58,8 @@ function client(): HttpHandler {
     const via = new URL(request.url).searchParams.get("via") ?? "ambassador";
     const started = performance.now();
     try {
-      const hosts = via === "dns" ? await addressesOf("webapp.discoverd") : ["ambassador"];
+      // DNS is asked anew each time: it says where a service is now.
+      const hosts = via === "dns" ? await resolve4("webapp.discoverd") : ["ambassador"];
       const answer = await visitFirst(hosts.map((host) => `http://${host}:8080/`));
       const body = (await answer.json()) as Record<string, unknown>;
       return Response.json({ ok: answer.ok, via, ms: performance.now() - started, ...body });
@@ -68,24 +69,17 @@ function client(): HttpHandler {
   };
 }
 
-/** Asked anew each time: DNS says where a service is now. */
-async function addressesOf(name: string): Promise<string[]> {
-  const addresses = await resolve4(name);
-  if (addresses.length === 0) throw new Error(`${name} has no address`);
-  return addresses;
-}
-
 /** As all that connect by name do: the first address that answers, since one may just have died. */
 async function visitFirst(urls: readonly string[]): Promise<Response> {
-  for (const [index, url] of urls.entries()) {
-    const isLast = index === urls.length - 1;
+  let failure: unknown = new Error("no address");
+  for (const url of urls) {
     try {
-      return await visit(url, {}, isLast ? timeoutMs : nextAddressMs);
+      return await visit(url, {}, url === urls.at(-1) ? timeoutMs : nextAddressMs);
     } catch (error) {
-      if (isLast) throw error;
+      failure = error;
     }
   }
-  throw new Error("no address");
+  throw failure;
 }
 
 /** A connection of its own each time, so that every visit is routed anew. */

@@ -102,17 +102,13 @@ export async function playStory({ docker, mesh, narrator, signal }: StoryOptions
 }
 
 /** Waits until a container's own server answers. @throws {Error} naming it after the time limit */
-async function listens(address: string, name: string): Promise<void> {
-  const deadline = Date.now() + seenMs;
-  while (
-    !(await fetch(`http://${address}/ready`, { signal: AbortSignal.timeout(2_000) }).then(
+function listens(address: string, name: string): Promise<boolean> {
+  const ready = () =>
+    fetch(`http://${address}/ready`, { signal: AbortSignal.timeout(2_000) }).then(
       (answer) => answer.ok,
       () => false,
-    ))
-  ) {
-    if (Date.now() > deadline) throw new Error(`${name} does not answer at ${address}`);
-    await pause(5);
-  }
+    );
+  return until(`an answer of ${name} at ${address}`, ready);
 }
 
 /** Visits one after another, 10 ms apart, until told to stop. */
@@ -150,14 +146,15 @@ function instancesOf(status: MeshStatus, service: string): string[] {
 }
 
 /** Polls the mesh until `look` finds something. @throws {Error} naming `what` after the time limit */
-async function seen<T>(
-  mesh: MeshProcess,
-  what: string,
-  look: (status: MeshStatus) => T | undefined | false,
-): Promise<T> {
+function seen<T>(mesh: MeshProcess, what: string, look: (status: MeshStatus) => T | undefined | false): Promise<T> {
+  return until(what, async () => look(await mesh.status()));
+}
+
+/** Looks until something is found. @throws {Error} naming `what` after the time limit */
+async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
   const deadline = Date.now() + seenMs;
   while (true) {
-    const found = look(await mesh.status());
+    const found = await look();
     if (found) return found;
     if (Date.now() > deadline) throw new Error(`not seen within ${seenMs / 1000} s: ${what}`);
     await pause(5);

@@ -54,8 +54,8 @@ export class EtcdGateway {
    * @throws {StoreError}
    */
   async call(path: string, body: string, repeatable: boolean): Promise<string> {
-    return await this.#attempt(repeatable, async (endpoint) => {
-      const response = await this.#request(endpoint, path, body, this.#attemptMs(), async (answer) => ({
+    return await this.#attempt(repeatable, async (endpoint, ms) => {
+      const response = await this.#request(endpoint, path, body, ms, async (answer) => ({
         ok: answer.ok,
         status: answer.status,
         text: await answer.text(),
@@ -68,10 +68,10 @@ export class EtcdGateway {
 
   /** A call whose answer goes on until it is ended. Waits for the answer's head. @throws {StoreError} */
   async stream(path: string, body: string): Promise<GatewayStream> {
-    return await this.#attempt(true, async (endpoint) => {
+    return await this.#attempt(true, async (endpoint, ms) => {
       const open: Open = { endpoint, controller: new AbortController() };
       this.#open.add(open);
-      const late = setTimeout(() => open.controller.abort(this.#late(endpoint)), this.#attemptMs());
+      const late = setTimeout(() => open.controller.abort(this.#late(endpoint, ms)), ms);
       try {
         const response = await this.#post(endpoint, path, body, open.controller.signal);
         if (!response.ok) throw toEtcdError(endpoint, await response.text(), response.status);
@@ -106,7 +106,7 @@ export class EtcdGateway {
   }
 
   /** Does something on the current member, and on the next ones when it may: on each once, and again while they elect a leader. */
-  async #attempt<T>(repeatable: boolean, run: (endpoint: string) => Promise<T>): Promise<T> {
+  async #attempt<T>(repeatable: boolean, run: (endpoint: string, ms: number) => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.#timeoutMs;
     let refreshed = false;
     let otherApi = false;
@@ -117,7 +117,7 @@ export class EtcdGateway {
       const endpoint = this.#endpoint();
       const api = this.#api;
       try {
-        return await run(endpoint);
+        return await run(endpoint, Math.min(this.#attemptMs(), Math.max(1, deadline - performance.now())));
       } catch (error) {
         const told = this.#told(error, endpoint);
         if (told.code === "closed") throw told;
@@ -171,7 +171,7 @@ export class EtcdGateway {
   async #request<T>(endpoint: string, path: string, body: string, ms: number, read: (answer: Response) => Promise<T>) {
     const open: Open = { endpoint: "", controller: new AbortController() }; // not a stream: its own timeout ends it
     this.#open.add(open);
-    const late = setTimeout(() => open.controller.abort(this.#late(endpoint)), ms);
+    const late = setTimeout(() => open.controller.abort(this.#late(endpoint, ms)), ms);
     try {
       return await read(await this.#post(endpoint, path, body, open.controller.signal));
     } finally {
@@ -261,8 +261,8 @@ export class EtcdGateway {
     return new StoreError("unavailable", `etcd ${endpoint} cannot be reached: ${text}`, { cause: error });
   }
 
-  #late(endpoint: string): StoreError {
-    return new StoreError("timeout", `etcd ${endpoint} did not answer within ${this.#attemptMs()} ms`);
+  #late(endpoint: string, ms: number): StoreError {
+    return new StoreError("timeout", `etcd ${endpoint} did not answer within ${Math.round(ms)} ms`);
   }
 
   #closedError(): StoreError {

@@ -68,17 +68,21 @@ const scene = async (leaseMs = 6000) => {
 };
 type Scene = Awaited<ReturnType<typeof scene>>;
 
-/** Writes and renews until `until` says stop and one renewal was had, as a daemon does through a fault; returns what was surely written. */
-const busy = async ({ store, lease }: Scene, until: () => boolean) => {
+interface Load {
+  over: boolean;
+  renewals: number;
+}
+
+/** Writes and renews until the load is over, as a daemon does through a fault; returns what was surely written. */
+const busy = async ({ store, lease }: Scene, load: Load) => {
   const written: string[] = [];
-  let renewals = 0;
-  for (let n = 0; !until() || renewals === 0; n++) {
+  for (let n = 0; !load.over; n++) {
     const key = `/a/${n}`;
     if ((await codeOf(store.txn({ then: [put(key, `${n}`)] }))) === "no error") written.push(key);
     const answers = await store.keepAlive([lease.id]).catch(() => undefined);
     if (answers) {
       expect(answers.get(lease.id)).toBe(lease.ttlMs);
-      renewals++;
+      load.renewals++;
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -101,12 +105,13 @@ const holdsAgain = async ({ store, watcher, stale }: Scene, written: readonly st
 
 /** Runs a fault under load. The lease is kept all the while, so what hangs on it must never have gone. */
 const through = async (at: Scene, fault: () => Promise<void>) => {
-  let done = false;
-  const load = busy(at, () => done);
+  const load: Load = { over: false, renewals: 0 };
+  const writing = busy(at, load);
   await fault();
   await waitFor(() => at.store.get("/a/leader"), { what: "the store to answer", deadlineMs: 30_000 });
-  done = true;
-  const written = await load;
+  await waitFor(() => load.renewals > 0, { what: "a renewal", deadlineMs: 30_000 });
+  load.over = true;
+  const written = await writing;
   await holdsAgain(at, written);
   expect(at.watcher.events.some((event) => event.type === "delete" && event.key === "/a/mine")).toBe(false);
   expect(at.watcher.state.get("/a/mine")?.lease).toBe(at.lease.id);

@@ -20,7 +20,7 @@ interface Standing {
   state: ConsulState;
 }
 
-/** A write failed since the last list: any of it may stand there. No service of ours looks so. */
+/** A write failed since the last list: it may stand there, or a part of it. No service of ours looks so. */
 const unknown: Standing = { service: "", state: "none" };
 
 /**
