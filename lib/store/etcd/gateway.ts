@@ -140,9 +140,11 @@ export class EtcdGateway {
         this.#leave(endpoint, told);
         tries--;
         electing ||= isElection(told);
-        const again = (repeatable || surelyNotDone(error, told)) && performance.now() < deadline;
+        const left = deadline - performance.now();
+        const again = (repeatable || surelyNotDone(error, told)) && left > 0;
         if (again && tries > 0) continue;
-        if (again && electing) {
+        // With less left, the last answer would be a timeout that hides why.
+        if (again && electing && left > 2 * electionPauseMs) {
           electing = false;
           tries = this.#target.endpoints.length;
           await new Promise((resolve) => setTimeout(resolve, electionPauseMs));
