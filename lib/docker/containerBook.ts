@@ -26,8 +26,11 @@ export interface ContainerBook {
   readonly busy: number;
   /** Whether all that the last list named has been read since. */
   readonly complete: boolean;
-  /** Takes an event; tells what changed at once. */
-  event(event: ContainerEvent): Change | undefined;
+  /**
+   * Takes an event; tells what changed at once. `upcoming`: what one that started is, where that was known before; it is then not
+   * dirty by that.
+   */
+  event(event: ContainerEvent, upcoming?: Container): Change | undefined;
   /** Everything that the list names and everything known is to be read; returns whether nothing is. */
   list(ids: Iterable<string>): boolean;
   /** It was told to end longer ago than anybody waits for; tells whether that changed it. */
@@ -58,6 +61,8 @@ interface Entry {
    * has seen that, and what came before.
    */
   startedAt?: number;
+  /** It started during the reading in flight, and what it is was known before: a reading that does not show it running is older. */
+  foreseen?: boolean;
   /** The oldest event not yet seen in a settled reading that began after it. */
   eventAt?: number;
   /** As `eventAt`, of the reading in flight. */
@@ -129,12 +134,19 @@ export function createContainerBook(): ContainerBook {
       return awaited.size === 0;
     },
 
-    event(event) {
+    event(event, upcoming) {
       const { id } = event;
+      if (event.kind === "started" && upcoming) {
+        const entry = entries.get(id);
+        if (entry?.reading) Object.assign(entry, { dirty: true, foreseen: true });
+        unreadable.delete(id);
+        containers.set(id, upcoming);
+        return { eventAt: event.at };
+      }
       const entry = mark(id, urgent);
       if (event.kind === "started" && entry.reading && !entry.since) entry.startedAt = event.at;
       entry.eventAt ??= event.at;
-      if (event.kind === "changed" || event.kind === "started") return undefined;
+      if (event.kind === "changed" || event.kind === "connected" || event.kind === "started") return undefined;
       if (event.kind === "signalled") {
         const known = containers.get(id);
         if (!asksToStop(event.signal, known?.stopSignal)) return undefined;
@@ -144,6 +156,7 @@ export function createContainerBook(): ContainerBook {
         containers.set(id, { ...known, stopping });
         return { eventAt: event.at };
       }
+      delete entry.foreseen;
       if (event.kind === "removed") {
         if (entry.reading) entry.since = { kind: "removed" };
         return remove(id) ? { eventAt: event.at } : undefined;
@@ -189,6 +202,7 @@ export function createContainerBook(): ContainerBook {
       entry.reading = true;
       delete entry.startedAt;
       delete entry.since;
+      delete entry.foreseen;
       if (entry.eventAt !== undefined) entry.readingFor = entry.eventAt;
       delete entry.eventAt;
       return { id, urgent: isUrgent };
@@ -197,7 +211,7 @@ export function createContainerBook(): ContainerBook {
     settle(id, reading) {
       const entry = entries.get(id);
       if (!entry?.reading) return undefined;
-      const changed = apply(id, entry, reading);
+      const changed = !isOlderThanStart(entry, reading) && apply(id, entry, reading);
       // A reading in flight often sees already what events after it tell: the engine holds its answer back until the start is done.
       const sawStart = entry.startedAt !== undefined && reading.kind === "read" && reading.container.state.running;
       if (sawStart) entry.dirty = false;
@@ -205,6 +219,7 @@ export function createContainerBook(): ContainerBook {
       awaited.delete(id);
       entry.reading = false;
       delete entry.since;
+      delete entry.foreseen;
       delete entry.readingFor;
       if (entry.dirty) (entry.eventAt === undefined ? bulk : urgent).add(id);
       else entries.delete(id);
@@ -216,11 +231,17 @@ export function createContainerBook(): ContainerBook {
       if (!entry?.reading) return;
       entry.reading = false;
       delete entry.since;
+      delete entry.foreseen;
       if (entry.readingFor !== undefined) entry.eventAt = entry.readingFor;
       delete entry.readingFor;
       mark(id, bulk);
     },
   };
+}
+
+/** Whether a start that is in the book already is news to the reading: it tells of the process before. */
+function isOlderThanStart({ foreseen, since }: Entry, reading: Reading): boolean {
+  return foreseen === true && reading.kind === "read" && (since !== undefined || !reading.container.state.running);
 }
 
 /** What a container is at once after its process ended, until it is read again. */

@@ -4,6 +4,8 @@ import { signalNumber } from "./stopSignal.ts";
 export type ContainerEvent =
   /** Something about it changed: inspect it. */
   | { kind: "changed"; id: string; at: number }
+  /** It was connected to a network, while it starts or runs: inspect it. */
+  | { kind: "connected"; id: string; at: number; network: NetworkName }
   /** Its process began: inspect it, unless an inspect answer that shows it running has come meanwhile. */
   | { kind: "started"; id: string; at: number }
   /** Its process ended; known before any inspect. */
@@ -12,6 +14,14 @@ export type ContainerEvent =
   | { kind: "signalled"; id: string; at: number; signal: number }
   /** It was removed; its id is never used again. */
   | { kind: "removed"; id: string; at: number };
+
+/** Which network an event means. */
+export interface NetworkName {
+  id: string;
+  name: string;
+  /** "bridge", "overlay"; "" when the engine does not tell. */
+  driver: string;
+}
 
 /** Frequent, and of no consequence for any field of a Container; a health check alone makes three of them each time. */
 const ignored = new Set([
@@ -48,7 +58,9 @@ export function containerEvent(raw: unknown): ContainerEvent | undefined {
   if (Type === "network") {
     if (Action !== "connect" && Action !== "disconnect") return undefined;
     const id = attributes.container;
-    return isId(id) ? { kind: "changed", id, at } : undefined;
+    if (!isId(id)) return undefined;
+    const network = networkOf(Actor.ID, attributes);
+    return Action === "connect" && network ? { kind: "connected", id, at, network } : { kind: "changed", id, at };
   }
   if (Type !== "container" || !isId(Actor.ID)) return undefined;
   const id = Actor.ID;
@@ -66,6 +78,11 @@ export function containerEvent(raw: unknown): ContainerEvent | undefined {
     if (signal !== undefined) return { kind: "signalled", id, at, signal };
   }
   return { kind: "changed", id, at };
+}
+
+function networkOf(id: unknown, { name, type }: Record<string, unknown>): NetworkName | undefined {
+  if (!isId(id) || typeof name !== "string" || name === "") return undefined;
+  return { id, name, driver: typeof type === "string" ? type : "" };
 }
 
 function timeOf(raw: Record<string, unknown>): number {

@@ -25,6 +25,11 @@ export interface ContainersState {
   /** Ids whose entry changed (added, updated, removed) since the last state that this consumer was given. */
   changed: ReadonlySet<string>;
   /**
+   * By full id, those that are being started, as they will be: at the engine's start event the very same object stands in `containers`,
+   * without PID, gateways and the aliases that the engine adds, until the inspect that follows. Absent but for a watcher with `foresee`.
+   */
+  upcoming?: ReadonlyMap<string, Container>;
+  /**
    * When the oldest Docker event behind what changed happened, ms since the epoch by the engine's clock, with fractions;
    * undefined when it came from a list.
    */
@@ -65,6 +70,8 @@ export interface Container {
   startedAt: string;
   /** By which signal it wants to be stopped, as its image or `docker run` says ("SIGQUIT"); absent: SIGTERM. */
   stopSignal?: string;
+  /** It publishes no port and has no HEALTHCHECK: of what is told here, its start decides nothing but its addresses, PID and time. */
+  foreseeable?: true;
   /**
    * It runs, but was told to end by SIGTERM, SIGINT or its stop signal; gone when it ended, or when it still lives after a while
    * (the watcher's `stoppingMs`): it survived.

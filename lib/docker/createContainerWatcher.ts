@@ -4,18 +4,26 @@ import { createContainerBook } from "./containerBook.ts";
 import type { ContainerCalls } from "./containerCalls.ts";
 import type { ContainersState } from "./containers.ts";
 import { DockerError } from "./dockerError.ts";
+import type { NetworkCalls } from "./networkCalls.ts";
 import { createStateFeed, type Link } from "./stateFeed.ts";
 import type { SystemCalls } from "./systemCalls.ts";
+import { createUpcomingBook } from "./upcomingBook.ts";
 import type { WatcherLog } from "./watcherLog.ts";
 import { type Session, watchSession } from "./watchSession.ts";
 
 /** What a watcher asks of an engine; a DockerClient has it. */
 export type WatchedEngine = Pick<SystemCalls, "ping" | "version" | "info" | "events"> &
-  Pick<ContainerCalls, "listContainers" | "inspectContainer">;
+  Pick<ContainerCalls, "listContainers" | "inspectContainer"> &
+  Partial<Pick<NetworkCalls, "listEndpoints">>;
 
 /** Times in ms. */
 export interface WatcherOptions {
   log: WatcherLog;
+  /**
+   * Whether states tell of containers that are being started (`upcoming`), which then run at once at the start event: what is asked
+   * of their networks while the engine starts them saves the wait for their inspect. Default false.
+   */
+  foresee?: boolean;
   /** Everything is subscribed, listed and inspected anew this often. Default 300 000. */
   relistMs?: number;
   /** A silent event stream is doubted after this long: the engine must then answer a ping. Default 10 000. */
@@ -68,13 +76,16 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
   };
   const closing = new AbortController();
   const book = createContainerBook();
-  const feed = createStateFeed(book);
+  const upcoming = options.foresee && engine.listEndpoints ? createUpcomingBook(book.containers) : undefined;
+  const { containers, unreadable } = book;
+  const feed = createStateFeed({ containers, unreadable, ...(upcoming ? { upcoming: upcoming.containers } : {}) });
   const stopTimers = new Map<string, ReturnType<typeof setTimeout>>();
   let link: Link = { connected: false };
 
   const session: Session = {
     engine,
     book,
+    ...(upcoming ? { upcoming } : {}),
     settings,
     log,
     changed: (eventAt) => {

@@ -48,8 +48,11 @@ const inspected = z.object({
     Labels: z.record(z.string(), z.string()).nullish(),
     StopSignal: text,
     ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
+    Healthcheck: z.unknown().optional(),
   }),
-  HostConfig: z.object({ NetworkMode: text }).nullish(),
+  HostConfig: z
+    .object({ NetworkMode: text, PortBindings: z.record(z.string(), z.unknown()).nullish(), PublishAllPorts: flag })
+    .nullish(),
   NetworkSettings: z
     .object({
       Ports: z.record(z.string(), z.array(binding).nullish()).nullish(),
@@ -105,6 +108,7 @@ export function parseContainer(raw: unknown): Container {
     createdAt: data.Created ?? "",
     startedAt: data.State.StartedAt ?? "",
     ...(data.Config.StopSignal ? { stopSignal: data.Config.StopSignal } : {}),
+    ...(isForeseeable(data) ? { foreseeable: true } : {}),
   };
 }
 
@@ -138,6 +142,11 @@ function networksOf(data: Inspected): Container["networks"] {
           ]
         : [],
     );
+}
+
+function isForeseeable({ Config, HostConfig }: Inspected): boolean {
+  if (!HostConfig || HostConfig.PublishAllPorts || Config.Healthcheck) return false;
+  return Object.keys(HostConfig.PortBindings ?? {}).length === 0;
 }
 
 const statuses = new Set<string>(["created", "running", "paused", "restarting", "removing", "exited", "dead"]);

@@ -4,6 +4,7 @@ import type { Container, ContainersState, EngineInfo } from "./containers.ts";
 export interface FeedSource {
   readonly containers: ReadonlyMap<string, Container>;
   readonly unreadable: ReadonlyMap<string, string>;
+  readonly upcoming?: ReadonlyMap<string, Container>;
 }
 
 /** Whether the engine is reached. */
@@ -41,6 +42,7 @@ export function createStateFeed(source: FeedSource): StateFeed {
       ...link,
       containers: new Map(source.containers),
       unreadable: new Map(source.unreadable),
+      ...(source.upcoming ? { upcoming: new Map(source.upcoming) } : {}),
       changed: noIds,
       version,
     };

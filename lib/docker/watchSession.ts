@@ -4,13 +4,17 @@ import { containerEvent } from "./containerEvent.ts";
 import type { EngineInfo } from "./containers.ts";
 import type { WatchedEngine, WatcherOptions } from "./createContainerWatcher.ts";
 import { DockerError } from "./dockerError.ts";
+import { createEndpointReader, type EndpointReader } from "./endpointReader.ts";
 import type { EventStream } from "./systemCalls.ts";
+import type { UpcomingBook } from "./upcomingBook.ts";
 
 /** What a session works with, and whom it tells. */
 export interface Session {
   engine: WatchedEngine;
   book: ContainerBook;
-  settings: Required<Omit<WatcherOptions, "log" | "backoffFirstMs" | "backoffCapMs">>;
+  /** Absent: nothing is foreseen. */
+  upcoming?: UpcomingBook;
+  settings: Required<Omit<WatcherOptions, "log" | "foresee" | "backoffFirstMs" | "backoffCapMs">>;
   log: WatcherOptions["log"];
   /** Something in the book changed. */
   changed(eventAt: number | undefined): void;
@@ -38,6 +42,7 @@ export async function watchSession(session: Session, closing: AbortSignal): Prom
   if (closing.aborted) stop();
   const alive = { at: performance.now() };
   let reader: Reader | undefined;
+  let endpoints: EndpointReader | undefined;
   try {
     // Asked anew each time: the engine may have been replaced by another version.
     const { negotiated } = await engine.version({ signal, timeoutMs: settings.pingTimeoutMs });
@@ -55,8 +60,9 @@ export async function watchSession(session: Session, closing: AbortSignal): Prom
       timeoutMs: settings.listTimeoutMs,
     });
     reader = startReader(session, about, signal);
+    endpoints = endpointReader(session, reader, signal);
     await Promise.race([
-      follow(session, events, reader),
+      follow(session, events, reader, endpoints),
       list(session, reader, signal),
       doubt(engine, settings, alive, signal),
       elapsed(settings.relistMs * (0.9 + Math.random() * 0.2), signal),
@@ -65,17 +71,45 @@ export async function watchSession(session: Session, closing: AbortSignal): Prom
   } finally {
     stop();
     closing.removeEventListener("abort", stop);
-    await reader?.ended();
+    await Promise.all([reader?.ended(), endpoints?.ended()]);
   }
 }
 
+/** Reads the networks of those that are being started; undefined: nothing is foreseen. */
+function endpointReader(session: Session, reader: Reader, signal: AbortSignal): EndpointReader | undefined {
+  const { engine, upcoming, book } = session;
+  if (!upcoming || !engine.listEndpoints) return undefined;
+  const listEndpoints = engine.listEndpoints.bind(engine);
+  const known = () => session.changed(undefined);
+  const unknown = (ids: readonly string[]) => {
+    for (const id of ids) book.dirty(id);
+    reader.wake();
+  };
+  return createEndpointReader({ listEndpoints, upcoming, known, unknown, signal });
+}
+
+/** One whose start was foreseen is inspected so long after it, in ms: what the start leads to goes first. */
+const foreseenMs = 50;
+
 /** Feeds the book with events until the stream ends, which it never does by itself. */
-async function follow(session: Session, events: EventStream, reader: Reader): Promise<never> {
+async function follow(
+  session: Session,
+  events: EventStream,
+  reader: Reader,
+  endpoints: EndpointReader | undefined,
+): Promise<never> {
   for await (const raw of events) {
     const event = containerEvent(raw);
     if (!event) continue;
-    const change = session.book.event(event);
-    if (change) session.changed(change.eventAt);
+    const wasUpcoming = session.upcoming?.containers.has(event.id) ?? false;
+    const foreseen = session.upcoming?.event(event);
+    if (foreseen === "expected") {
+      endpoints?.wake();
+      continue;
+    }
+    const change = session.book.event(event, foreseen);
+    if (change || wasUpcoming) session.changed(change?.eventAt);
+    if (foreseen) reader.later(event.id, foreseenMs);
     if (event.kind === "signalled") session.stopping(event.id);
     reader.wake();
   }
@@ -119,6 +153,8 @@ async function doubt(
 /** Inspects what the book wants read, a bounded number at a time. */
 interface Reader {
   wake(): void;
+  /** Inspects it in so many ms. */
+  later(id: string, ms: number): void;
   /** The list is in the book: tells the session when all of it has been read. */
   listed(): void;
   /** Rejects when inspecting fails in a way that was not foreseen. */
@@ -187,17 +223,22 @@ function startReader(session: Session, about: EngineInfo, signal: AbortSignal): 
     const count = failures.get(id) ?? 0;
     failures.set(id, count + 1);
     if (count === 0) log.warn("a container cannot be read now; trying again", { id, reason });
+    later(id, backoff(count, { firstMs: 250, capMs: 10_000 }));
+  }
+
+  function later(id: string, ms: number): void {
     clearTimeout(timers.get(id));
-    const retry = () => {
+    const read = () => {
       timers.delete(id);
       book.dirty(id);
       wake();
     };
-    timers.set(id, setTimeout(retry, backoff(count, { firstMs: 250, capMs: 10_000 })));
+    timers.set(id, setTimeout(read, ms));
   }
 
   return {
     wake,
+    later,
     failed,
     listed() {
       isListed = true;

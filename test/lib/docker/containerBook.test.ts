@@ -8,10 +8,11 @@ import { aContainer } from "./aContainer.ts";
 /** An engine whose every answer is late: what it tells is a snapshot of the moment in which it was asked for. */
 class Engine {
   readonly containers = new Map<string, Container>();
-  readonly events: { event: ContainerEvent; seq: number }[] = [];
+  /** `upcoming`: what was foreseen of one that starts. */
+  readonly events: { event: ContainerEvent; seq: number; upcoming?: Container }[] = [];
   seq = 0;
 
-  act(kind: "create" | "start" | "die" | "rename" | "destroy", id: string): void {
+  act(kind: "create" | "start" | "foreseen start" | "die" | "rename" | "destroy", id: string): void {
     const known = this.containers.get(id);
     const at = ++this.seq;
     if (kind === "create") {
@@ -21,9 +22,11 @@ class Engine {
       this.tell({ kind: "changed", id, at });
     } else if (!known) {
       return;
-    } else if (kind === "start" && !known.state.running) {
+    } else if ((kind === "start" || kind === "foreseen start") && !known.state.running) {
       this.set(id, aContainer({ ...known, running: true, startedAt: String(at) }));
-      this.tell({ kind: "started", id, at });
+      // All but what only the start itself decides.
+      const upcoming = { ...aContainer({ ...known, running: true, startedAt: "" }), pid: 0 };
+      this.tell({ kind: "started", id, at }, kind === "start" ? undefined : upcoming);
     } else if (kind === "die" && known.state.running) {
       this.set(id, aContainer({ ...known, running: false, exitCode: 1 }));
       this.tell({ kind: "died", id, at, exitCode: 1 });
@@ -40,8 +43,8 @@ class Engine {
   private set(id: string, container: Container): void {
     this.containers.set(id, container);
   }
-  private tell(event: ContainerEvent): void {
-    this.events.push({ event, seq: this.seq });
+  private tell(event: ContainerEvent, upcoming?: Container): void {
+    this.events.push({ event, seq: this.seq, ...(upcoming ? { upcoming } : {}) });
   }
 }
 
@@ -50,12 +53,12 @@ const step = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      do: fc.constantFrom("create", "start", "die", "rename", "destroy"),
+      do: fc.constantFrom("create", "start", "foreseen start", "die", "rename", "destroy"),
       id: fc.constantFrom(...ids),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("deliver") }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("take") }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("take", "read later") }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("serve", "answer", "release"), pick: fc.nat(7) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("ask list", "serve list", "list") }) },
 );
@@ -70,6 +73,8 @@ describe("containerBook", () => {
         const diedAt = new Map<string, number>();
         const removed = new Set<string>();
         const shownFrom = new Map<string, number>();
+        /** Foreseen ones are read later. */
+        const later: string[] = [];
         let listed: string[] | undefined;
 
         const deliver = () => {
@@ -77,7 +82,12 @@ describe("containerBook", () => {
           if (!next) return false;
           if (next.event.kind === "removed") removed.add(next.event.id);
           if (next.event.kind === "died") diedAt.set(next.event.id, next.seq);
-          book.event(next.event);
+          book.event(next.event, next.upcoming);
+          if (next.upcoming) {
+            expect(book.containers.get(next.event.id)).toBe(next.upcoming);
+            shownFrom.set(next.event.id, next.seq);
+            later.push(next.event.id);
+          }
           return true;
         };
         const take = () => {
@@ -96,7 +106,13 @@ describe("containerBook", () => {
           serve(reading);
           const { container, seq = 0 } = reading.served ?? {};
           book.settle(reading.id, container ? { kind: "read", container } : { kind: "gone" });
-          shownFrom.set(reading.id, seq);
+          // What is older than a start that is known does not undo it.
+          if (book.containers.get(reading.id) === container) shownFrom.set(reading.id, seq);
+        };
+        const readLater = () => {
+          const id = later.shift();
+          if (id !== undefined) book.dirty(id);
+          return id !== undefined;
         };
         const check = () => {
           for (const [id, { state }] of book.containers) {
@@ -109,6 +125,7 @@ describe("containerBook", () => {
         for (const each of steps) {
           const pick = "pick" in each ? each.pick % Math.max(readings.length, 1) : 0;
           if (each.do === "deliver") deliver();
+          else if (each.do === "read later") readLater();
           else if (each.do === "take") take();
           else if (each.do === "serve") serve(readings[pick]);
           else if (each.do === "answer") answer(pick);
@@ -121,7 +138,7 @@ describe("containerBook", () => {
           check();
         }
         for (;;) {
-          if (deliver() || take()) continue;
+          if (deliver() || take() || readLater()) continue;
           if (readings.length === 0) break;
           answer(0);
           check();
@@ -184,6 +201,33 @@ describe("containerBook", () => {
     expect(during([changed, started], true)).toEqual({ change: { eventAt: 5 }, again: false });
     expect(during([died, started], true).again).toBe(true);
     expect(during([started, died], true).again).toBe(true);
+  });
+
+  test("a foreseen start shows at once, and no answer from before it undoes it", () => {
+    const upcoming = aContainer({ id: "a", running: true });
+    const started = { kind: "started", id: "a", at: 5 } as const;
+    const created = { kind: "read", container: aContainer({ id: "a", running: false }) } as const;
+    const book = createContainerBook();
+    expect(book.event(started, upcoming)).toEqual({ eventAt: 5 });
+    expect(book.containers.get("a")).toBe(upcoming);
+    expect(book.busy).toBe(0);
+
+    for (const events of [[started], [{ kind: "died", id: "a", at: 4, exitCode: 1 } as const, started]]) {
+      book.dirty("a");
+      book.take();
+      for (const event of events) book.event(event, event.kind === "started" ? upcoming : undefined);
+      expect(book.settle("a", created)).toBeUndefined();
+      expect(book.containers.get("a")).toBe(upcoming);
+      expect(book.take()?.id).toBe("a");
+      expect(book.settle("a", created)).toBeDefined();
+      expect(book.containers.get("a")?.state.running).toBe(false);
+    }
+    // It ended after all: what was read before says no more than that.
+    book.dirty("a");
+    book.take();
+    book.event(started, upcoming);
+    book.event({ kind: "died", id: "a", at: 6, exitCode: 3 });
+    expect(book.containers.get("a")?.state).toMatchObject({ running: false, exitCode: 3 });
   });
 
   test("who was told to end is marked until it ended, or until it survived; a kill without asking marks nobody", () => {

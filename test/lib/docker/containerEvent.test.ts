@@ -45,6 +45,13 @@ describe("containerEvent", () => {
 
   test("networks: joined or left", () => {
     expect(event("connect", { container: "c1" }, "network")).toEqual({ kind: "changed", id: "c1", at: 1500 });
+    expect(event("connect", { container: "c1", name: "bridge", type: "bridge" }, "network")).toEqual({
+      kind: "connected",
+      id: "c1",
+      at: 1500,
+      network: { id: "4f", name: "bridge", driver: "bridge" },
+    });
+    expect(event("connect", { container: "c1", name: "old" }, "network")).toMatchObject({ network: { driver: "" } });
     expect(event("disconnect", { container: "c1" }, "network")).toMatchObject({ id: "c1" });
     expect(event("create", { container: "c1" }, "network")).toBeUndefined();
     expect(event("connect", {}, "network")).toBeUndefined();

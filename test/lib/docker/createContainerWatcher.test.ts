@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import fc from "fast-check";
 import {
@@ -103,6 +104,78 @@ describe("a watcher", () => {
     const state = await until(watcher, "the death", ({ containers }) => containers.get(id)?.state.running === false);
     expect(performance.now() - began).toBeLessThan(200);
     expect(state.containers.get(id)?.state).toMatchObject({ status: "exited", exitCode: 137 });
+  });
+
+  test("shows a start that it foresaw before any inspect, and inspects it soon after", async () => {
+    const id = engine.create("web");
+    const watcher = watch({ foresee: true });
+    await connected(watcher);
+    const inspects = () => engine.requests.filter((each) => each.endsWith(`/containers/${id}/json`)).length;
+    const before = inspects();
+    engine.connect(id);
+    const { upcoming, containers } = await until(
+      watcher,
+      "what it will be",
+      (state) => state.upcoming?.has(id) ?? false,
+    );
+    expect(containers.get(id)?.state.running).toBe(false);
+    expect(upcoming?.get(id)).toMatchObject({ pid: 0, networks: [{ ipv4: "172.17.0.2", ipv4PrefixLength: 16 }] });
+    expect(inspects()).toBe(before);
+
+    let hold = true;
+    engine.intercept = (path) => hold && path.startsWith("/containers/");
+    engine.start(id);
+    const running = await until(watcher, "the start", (state) => state.containers.get(id)?.state.running === true);
+    expect(running.containers.get(id)).toBe(upcoming?.get(id) as never);
+    expect(running.upcoming?.size).toBe(0);
+    hold = false;
+    engine.intercept = () => false;
+    engine.rename(id, "web-2");
+    await exact(watcher);
+    await until(watcher, "its PID", (state) => state.containers.get(id)?.pid === 7);
+  });
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ["fails", (response) => json(response, { message: "no" }, 500)],
+    ["is larger than is read", (response) => json(response, { Containers: {}, rest: "x".repeat(70_000) })],
+    ["makes no sense", (response) => response.end('{"Containers":{"')],
+    ["does not have it", (response) => json(response, { Containers: null })],
+  ])("inspects who is started where its network's answer %s", async (_, answer) => {
+    const id = engine.create("web");
+    const watcher = watch({ foresee: true });
+    await connected(watcher);
+    engine.intercept = (path, response) => {
+      if (path !== "/networks/n1") return false;
+      answer(response);
+      return true;
+    };
+    engine.connect(id);
+    engine.start(id);
+    await exact(watcher);
+    expect(watcher.current()?.upcoming?.size).toBe(0);
+  });
+
+  test("a start that comes before its network's answer is inspected as ever; one that fails leaves nothing behind", async () => {
+    const [late, failing] = [engine.create("late"), engine.create("failing")];
+    const watcher = watch({ foresee: true });
+    await connected(watcher);
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    engine.intercept = async (path) => {
+      if (path === "/networks/n1") await held;
+      return false;
+    };
+    engine.connect(late);
+    engine.start(late);
+    await exact(watcher);
+    release();
+    engine.connect(failing);
+    await until(watcher, "what it would be", (state) => state.upcoming?.has(failing) ?? false);
+    engine.tell("disconnect", "n1", { container: failing, name: "bridge", type: "bridge" }, "network");
+    await until(watcher, "it to be forgotten", (state) => state.upcoming?.size === 0);
+    await exact(watcher);
   });
 
   test("loses no event that comes while it lists and inspects", async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
+  type Container,
   type ContainersState,
   type ContainerWatcher,
   createContainerWatcher,
@@ -14,6 +15,15 @@ import { busyboxImage } from "../../testbed/images.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
 import { silentLog } from "./silentLog.ts";
 import { withoutRights } from "./withoutRights.ts";
+
+/** All but what only a start decides, and what its users do not ask for. */
+const withoutDetails = (each: Container | undefined) =>
+  each && {
+    ...each,
+    pid: 0,
+    startedAt: "",
+    networks: each.networks.map((one) => ({ ...one, gateway: "", networkId: "", aliases: [] })),
+  };
 
 const sleeper = ["sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait"];
 
@@ -220,6 +230,74 @@ describe.each(["old", "new"] as const)("%s engine", (kind) => {
       expect(start.p50 - startHeard.p50).toBeLessThan(50);
       expect(death.p50 - deathHeard.p50).toBeLessThan(50);
     });
+  });
+
+  test("a start that is foreseen shows with its event, as the inspect after it says; published ports and HEALTHCHECK are waited for", async () => {
+    const log = silentLog();
+    const watcher = createContainerWatcher(client, { log, foresee: true });
+    const network = await client.createNetwork({ name: "foreseen", subnet: "10.77.0.0/24" });
+    const ids: string[] = [];
+    try {
+      await until(watcher, "connection", ({ connected }) => connected);
+      const plain = await client.createContainer({
+        image,
+        command: sleeper,
+        exposedPorts: ["80/tcp"],
+        networkMode: "foreseen",
+      });
+      ids.push(plain);
+      await client.connectNetwork("bridge", plain);
+      const published = await client.createContainer({ image, command: sleeper, publish: [{ port: "80/tcp" }] });
+      ids.push(published);
+      await until(watcher, "both", ({ containers }) => ids.every((id) => containers.has(id)));
+      // A container that was connected while it did not run is read anew with the next event; the engine tells of none.
+      await client.renameContainer(plain, "foreseen-1");
+      await until(watcher, "the second network", ({ containers }) => containers.get(plain)?.networks.length === 2);
+      expect(watcher.current()?.containers.get(plain)?.foreseeable).toBe(true);
+      expect(watcher.current()?.containers.get(published)?.foreseeable).toBeUndefined();
+
+      const states: ContainersState[] = [];
+      const end = new AbortController();
+      const follow = (async () => {
+        for await (const state of watcher.states(end.signal)) states.push(state);
+      })();
+      for (const restart of [false, true]) {
+        if (restart) {
+          await client.stopContainer(plain, { graceSeconds: 5 });
+          await until(watcher, "its end", ({ containers }) => containers.get(plain)?.state.running === false);
+          // What its end leads to is over when its networks are gone.
+          await until(
+            watcher,
+            "its networks' end",
+            ({ containers }) => containers.get(plain)?.networks[0]?.ipv4 === "",
+          );
+        }
+        await waitFor(() => states.at(-1)?.containers.get(plain)?.state.running === false, {
+          what: "the newest state",
+        });
+        states.length = 0;
+        await client.startContainer(plain);
+        const read = await until(watcher, "its PID", ({ containers }) => (containers.get(plain)?.pid ?? 0) > 0);
+        const foreseen = states.find(({ upcoming }) => upcoming?.has(plain))?.upcoming?.get(plain);
+        const first = states.find(({ containers }) => containers.get(plain)?.state.running)?.containers.get(plain);
+        expect(foreseen).toBeDefined();
+        expect(first).toBe(foreseen as never);
+        const after = read.containers.get(plain);
+        expect(foreseen?.pid).toBe(0);
+        const earlier = Date.parse(after?.startedAt ?? "") - Date.parse(foreseen?.startedAt ?? "");
+        expect(Math.abs(earlier)).toBeLessThan(5000);
+        expect(withoutDetails(foreseen)).toEqual(withoutDetails(after));
+      }
+      await client.startContainer(published);
+      await until(watcher, "its port", ({ containers }) => containers.get(published)?.ports[0]?.hostPort);
+      expect(states.some(({ upcoming }) => upcoming?.has(published))).toBe(false);
+      end.abort();
+      await follow;
+    } finally {
+      await watcher.close();
+      for (const id of ids) await remove(id);
+      await client.removeNetwork(network);
+    }
   });
 
   test("pause, rename, networks and health arrive", async () => {

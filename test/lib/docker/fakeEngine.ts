@@ -94,6 +94,11 @@ export class FakeEngine {
     this.tell("start", id);
   }
 
+  /** As the engine tells just before a start: its address is asked of network "n1". */
+  connect(id: string): void {
+    this.tell("connect", "n1", { container: id, name: "bridge", type: "bridge" }, "network");
+  }
+
   die(id: string, exitCode = 0): void {
     const container = this.get(id);
     if (!container?.running) return;
@@ -118,10 +123,10 @@ export class FakeEngine {
     return this.containers.get(id);
   }
 
-  tell(action: string, id: string, attributes: Record<string, string> = {}): void {
+  tell(action: string, id: string, attributes: Record<string, string> = {}, type = "container"): void {
     const now = Date.now();
     const message = {
-      Type: "container",
+      Type: type,
       Action: action,
       Actor: { ID: id, Attributes: attributes },
       timeNano: now * 1e6,
@@ -165,7 +170,11 @@ export class FakeEngine {
         [...this.containers.keys()].map((each) => ({ Id: each })),
       );
     else if (id) json(response, this.inspect(id) ?? { message: `No such container: ${id}` }, this.get(id) ? 200 : 404);
-    else if (path === "/events") this.#subscribe(response, Number(url.searchParams.get("since") ?? Number.NaN) * 1000);
+    else if (path === "/networks/n1") {
+      const places = [...this.containers.keys()].map((each) => [each, { IPv4Address: "172.17.0.2/16" }]);
+      json(response, { Id: "n1", Name: "bridge", Containers: Object.fromEntries(places) });
+    } else if (path === "/events")
+      this.#subscribe(response, Number(url.searchParams.get("since") ?? Number.NaN) * 1000);
     else json(response, { message: "page not found" }, 404);
   }
 

@@ -72,6 +72,39 @@ describe("startRegistrator", () => {
     expect(registry.writes).toBe(3);
   });
 
+  test("who is being started is made ready, and written at its start; the inspect after it writes nothing", async () => {
+    const registry = new FakeRegistry();
+    const entryOf = registry.entryOf;
+    let made = 0;
+    registry.entryOf = (...args) => {
+      made++;
+      return entryOf(...args);
+    };
+    const { watcher, registrator } = start(registry, { tags: "{{.Name}}" });
+    const upcoming = web(2, { pid: 0 });
+    const created = web(2, { state: stopped, networks: [network("bridge", "")] });
+    watcher.set([created], { upcoming: new Map([[upcoming.id, upcoming]]) });
+    await settled(registrator);
+    await waitFor(() => made === 1, { what: "it to be ready" });
+    expect(registry.writes).toBe(0);
+    expect(registrator.status().containers).toEqual([]);
+
+    watcher.set([upcoming], { upcoming: new Map() });
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80"]);
+    expect(made).toBe(1);
+    watcher.set([web(2, { pid: 77 })], { upcoming: new Map() });
+    await waitFor(() => made === 2, { what: "the inspect's to be made" });
+    await settled(registrator);
+    expect(registry.writes).toBe(1);
+
+    // One that does not start after all.
+    watcher.set([web(2, { pid: 77 }), web(3, { state: stopped })], { upcoming: new Map([[web(3).id, web(3)]]) });
+    watcher.set([web(2, { pid: 77 }), web(3, { state: stopped })], { upcoming: new Map() });
+    await settled(registrator);
+    expect(registry.writes).toBe(1);
+  });
+
   test("at start: what an earlier run left is taken over or out, with no other writes", async () => {
     const registry = new FakeRegistry();
     const first = start(registry);

@@ -8,7 +8,9 @@ import type { WatchedEngine } from "../../../lib/docker/createContainerWatcher.t
  * const watcher = createContainerWatcher(countedEngine(docker, (action) => seen.inc({ action })), { log });
  */
 export function countedEngine(engine: WatchedEngine, onEvent: (action: string) => void): WatchedEngine {
+  const { listEndpoints } = engine;
   return {
+    ...(listEndpoints ? { listEndpoints } : {}),
     ping: (options) => engine.ping(options),
     version: (options) => engine.version(options),
     info: (options) => engine.info(options),

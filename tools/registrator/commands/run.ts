@@ -1,5 +1,6 @@
 import { type Context, ExitError, type Options } from "../../../lib/cli/index.ts";
 import { createContainerWatcher, dockerClientFromEnv } from "../../../lib/docker/index.ts";
+import { compileSeldom } from "../../../lib/runtime/compileSeldom.ts";
 import type { OpenRegistry } from "../registries/openRegistry.ts";
 import { settleMemory } from "../settleMemory.ts";
 import { type ExitPolicy, startRegistrator } from "../startRegistrator.ts";
@@ -20,6 +21,8 @@ export interface RunFlags extends RegistryFlags, ApiFlags {
  */
 export async function run(context: Context, values: RunFlags, own: Options): Promise<number> {
   const { log, signal } = context;
+  // A container's start is a few hundred short functions once in a while: to compile them takes longer than to run them.
+  compileSeldom();
   if (values.uri || values.registry.length > 0) checkFlags(values);
   const registries = await openRegistries(context, values, own);
   try {
@@ -32,7 +35,7 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
       for (const { opened } of registries) await connect(opened, values.retryAttempts, values.retryInterval, context);
     }
     if (signal.aborted) return 0;
-    const watched = createContainerWatcher(api.engine, { log: log.child("docker") });
+    const watched = createContainerWatcher(api.engine, { log: log.child("docker"), foresee: true });
     const { swarm: mode } = values;
     const containers =
       mode === "off"

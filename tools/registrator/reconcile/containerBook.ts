@@ -33,6 +33,7 @@ interface Page extends BookedContainer {
 export class ContainerBook {
   readonly #options: ContainerBookOptions;
   #pages = new Map<string, Page>();
+  #upcoming = new Map<string, Page>();
   readonly #tags = new WeakMap<Container, string | Error>();
   readonly #running = new WeakSet<Container>();
 
@@ -40,8 +41,11 @@ export class ContainerBook {
     this.#options = options;
   }
 
-  /** The live containers with their services, oldest first; and those whose entries stay as they are. */
-  book(state: ContainersState): { booked: BookedContainer[]; keep: Set<string> } {
+  /**
+   * The live containers with their services, oldest first; those whose entries stay as they are; and those that are being started,
+   * each with what it is booked as from its start on.
+   */
+  book(state: ContainersState): { booked: BookedContainer[]; keep: Set<string>; upcoming: BookedContainer[] } {
     const keep = new Set(state.unreadable.keys());
     const pages = new Map<string, Page>();
     const lookup = lookupOf(state);
@@ -50,14 +54,26 @@ export class ContainerBook {
         if (this.#options.deregister === "on-success" && failed(container)) keep.add(id);
         continue;
       }
-      const known = this.#pages.get(id);
-      const page =
-        known?.container === container && !known.shared && known.services ? known : this.#read(container, lookup);
+      const page = this.#known(id, container) ?? this.#read(container, lookup);
       if (!page.services) keep.add(id);
       pages.set(id, page);
     }
+    const upcoming = new Map<string, Page>();
+    for (const [id, container] of state.upcoming ?? []) {
+      upcoming.set(id, this.#known(id, container) ?? this.#read(container, lookup));
+    }
     this.#pages = pages;
-    return { booked: [...pages.values()].sort(byAge), keep };
+    this.#upcoming = upcoming;
+    return { booked: [...pages.values()].sort(byAge), keep, upcoming: [...upcoming.values()] };
+  }
+
+  /** Its page, while nothing in it can have changed. */
+  #known(id: string, container: Container): Page | undefined {
+    for (const pages of [this.#pages, this.#upcoming]) {
+      const page = pages.get(id);
+      if (page?.container === container && !page.shared && page.services) return page;
+    }
+    return undefined;
   }
 
   /** Forgets templates that failed, so that they are tried again. */

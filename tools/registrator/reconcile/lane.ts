@@ -48,6 +48,8 @@ export class Lane {
   readonly #book: ContainerBook;
   readonly #reconciler: Reconciler;
   #pages: Page[] = [];
+  /** Of containers that are being started: all is ready when they are. */
+  #upcoming: Page[] = [];
   #claims = new Map<string, Entry>();
   #state: ContainersState | undefined;
   #owner = "";
@@ -77,7 +79,10 @@ export class Lane {
 
   /** Takes a state that is connected. */
   apply(state: ContainersState, owner: string): void {
-    if (owner !== this.#owner) this.#pages = [];
+    if (owner !== this.#owner) {
+      this.#pages = [];
+      this.#upcoming = [];
+    }
     this.#state = state;
     this.#owner = owner;
     this.#lag.saw(state);
@@ -139,13 +144,15 @@ export class Lane {
   #apply(): void {
     const state = this.#state;
     if (this.#isClosing || !this.#isReady || !state) return;
-    const { booked, keep } = this.#book.book(state);
+    const { booked, keep, upcoming } = this.#book.book(state);
     if (this.#options.dryRun) {
       for (const { container } of booked) this.#alive.add(container.id);
       while (this.#alive.size > maxAlive) this.#alive.delete(this.#alive.values().next().value ?? "");
     }
-    const known = new Map(this.#pages.map((page) => [page.booked, page]));
-    this.#pages = booked.map((each) => known.get(each) ?? this.#turn(each));
+    const known = new Map([...this.#pages, ...this.#upcoming].map((page) => [page.booked, page]));
+    const pageOf = (each: BookedContainer) => known.get(each) ?? this.#turn(each);
+    this.#pages = booked.map(pageOf);
+    this.#upcoming = upcoming.map(pageOf);
     this.#claims = claimsOf(this.#pages);
     const { adopts, dryRun } = this.#options;
     const desired: Desired = { owner: this.#owner, entries: this.#claims, keep };

@@ -1,0 +1,167 @@
+import type { ContainerEvent } from "./containerEvent.ts";
+import type { Container } from "./containers.ts";
+import type { NetworkEndpoint } from "./networkCalls.ts";
+
+/**
+ * What containers that are being started will be: their configuration is known since their creation, their addresses since their
+ * networks were connected, which the engine does some 10 to 200 ms before it tells of the start. It decides; it does no I/O.
+ *
+ * Nothing here is a guess: one that publishes ports, has a HEALTHCHECK, is on a network of another kind than bridge, or of which not
+ * every network was read, is not foreseen; and whatever else happens to one makes what was known of it forgotten.
+ */
+export interface UpcomingBook {
+  /** Those that are known, by full id. */
+  readonly containers: ReadonlyMap<string, Container>;
+  /**
+   * Takes an event. "expected": the container is connected to be started, and will be known once its networks are read; its inspect, which
+   * the engine would hold back until the start is done, can wait. Of a start: what was known of the container.
+   */
+  event(event: ContainerEvent): Container | "expected" | undefined;
+  /** A network to read now, and whose places in it are asked for. Gives one network at most once until it is settled. */
+  take(): { network: string; containers: Iterable<string> } | undefined;
+  /**
+   * Ends what `take` began. Without `places` the network is not asked again.
+   * @returns who is known now, and who will not be after all
+   */
+  settle(
+    network: string,
+    places: ReadonlyMap<string, NetworkEndpoint> | undefined,
+  ): { known: string[]; unknown: string[] };
+  /** Forgets everything: events were missed. */
+  clear(): void;
+}
+
+interface Place {
+  endpoint?: NetworkEndpoint;
+}
+
+interface Start {
+  /** When its first network was connected, ms since the epoch. */
+  at: number;
+  /** By the network's name. */
+  places: Map<string, Place>;
+}
+
+/**
+ * @param known the containers as last inspected
+ *
+ * @example
+ * const upcoming = createUpcomingBook(book.containers);
+ * upcoming.event({ kind: "connected", id: "4f…", at: Date.now(), network: { id: "9a…", name: "bridge", driver: "bridge" } });
+ * upcoming.take(); // { network: "9a…", containers: ["4f…"] }
+ */
+export function createUpcomingBook(known: ReadonlyMap<string, Container>): UpcomingBook {
+  const containers = new Map<string, Container>();
+  const starts = new Map<string, Start>();
+  /** By network: whose places have to be read, and whose are being read. */
+  const waiting = new Map<string, Map<string, Place>>();
+  const reading = new Map<string, Map<string, Place>>();
+  const unreadable = new Set<string>();
+
+  function forget(id: string): void {
+    containers.delete(id);
+    if (!starts.delete(id)) return;
+    for (const [network, places] of waiting) {
+      places.delete(id);
+      if (places.size === 0) waiting.delete(network);
+    }
+  }
+
+  function connected({ id, at, network }: Extract<ContainerEvent, { kind: "connected" }>): "expected" | undefined {
+    const container = known.get(id);
+    const start = starts.get(id) ?? { at, places: new Map() };
+    const place: Place = {};
+    start.places.set(network.name, place);
+    containers.delete(id);
+    if (
+      container?.state.running ||
+      !container?.foreseeable ||
+      network.driver !== "bridge" ||
+      unreadable.has(network.id)
+    ) {
+      forget(id);
+      return undefined;
+    }
+    starts.set(id, start);
+    const places = waiting.get(network.id) ?? new Map<string, Place>();
+    waiting.set(network.id, places.set(id, place));
+    return "expected";
+  }
+
+  /** Another network of it is yet to be connected, or to be read. */
+  function isAwaited(id: string, { networks }: Container, { places }: Start): boolean {
+    if (places.size < networks.length) return true;
+    return [...waiting.values(), ...reading.values()].some((each) => each.has(id));
+  }
+
+  return {
+    containers,
+
+    event(event) {
+      if (event.kind === "connected") return connected(event);
+      const container = event.kind === "started" ? containers.get(event.id) : undefined;
+      forget(event.id);
+      return container;
+    },
+
+    take() {
+      for (const [network, places] of waiting) {
+        if (reading.has(network)) continue;
+        waiting.delete(network);
+        reading.set(network, places);
+        return { network, containers: places.keys() };
+      }
+      return undefined;
+    },
+
+    settle(network, found) {
+      const places = reading.get(network);
+      reading.delete(network);
+      if (!found) {
+        unreadable.add(network);
+        waiting.delete(network);
+      }
+      const ended = { known: [] as string[], unknown: [] as string[] };
+      for (const [id, place] of places ?? []) {
+        const endpoint = found?.get(id);
+        if (endpoint) place.endpoint = endpoint;
+        const start = starts.get(id);
+        // Something else happened to it meanwhile.
+        if (![...(start?.places.values() ?? [])].includes(place)) continue;
+        const container = known.get(id);
+        const upcoming = start && container && upcomingOf(container, start);
+        if (upcoming) {
+          containers.set(id, upcoming);
+          ended.known.push(id);
+        } else if (!endpoint || !container || !start || !isAwaited(id, container, start)) {
+          forget(id);
+          ended.unknown.push(id);
+        }
+      }
+      return ended;
+    },
+
+    clear() {
+      for (const each of [containers, starts, waiting, reading, unreadable]) each.clear();
+    },
+  };
+}
+
+/** What the container will be; undefined: not all of it is known. */
+function upcomingOf(container: Container, { at, places }: Start): Container | undefined {
+  if (!container.foreseeable || container.state.running) return undefined;
+  if (container.networks.length === 0 || container.networks.length !== places.size) return undefined;
+  const networks: Container["networks"][number][] = [];
+  for (const network of container.networks) {
+    const endpoint = places.get(network.name)?.endpoint;
+    if (!endpoint) return undefined;
+    networks.push({ ...network, ...endpoint });
+  }
+  return {
+    ...container,
+    ports: container.exposedPorts.map((port) => ({ port, hostIp: "", hostPort: "" })),
+    networks,
+    state: { status: "running", running: true, paused: false, exitCode: 0, health: "none", healthOutput: "" },
+    startedAt: new Date(at).toISOString(),
+  };
+}
