@@ -24,19 +24,18 @@ export interface ContainerBook {
   readonly unreadable: ReadonlyMap<string, string>;
   /** Dirty or being read. */
   readonly busy: number;
+  /** Whether what is known of `id` is what it was last read as, with nothing heard of since. */
+  isCurrent(id: string): boolean;
   /** Whether all that the last list named has been read since. */
   readonly complete: boolean;
-  /**
-   * Takes an event; tells what changed at once. `upcoming`: what one that started is, where that was known before; it is then not
-   * dirty by that.
-   */
+  /** Takes an event; tells what changed at once. `upcoming`: what one that is current and started is; that alone makes it not dirty. */
   event(event: ContainerEvent, upcoming?: Container): Change | undefined;
   /** Everything that the list names and everything known is to be read; returns whether nothing is. */
   list(ids: Iterable<string>): boolean;
   /** It was told to end longer ago than anybody waits for; tells whether that changed it. */
   survived(id: string): Change | undefined;
-  /** Reads `id` again. */
-  dirty(id: string): void;
+  /** Reads `id` again; `soon`: before what only a list named. */
+  dirty(id: string, soon?: boolean): void;
   /** An id to read now; those that events named come first. `urgentOnly` leaves out those that only a list named. */
   take(urgentOnly?: boolean): { id: string; urgent: boolean } | undefined;
   /** Ends what `take` began; tells what changed. */
@@ -61,8 +60,6 @@ interface Entry {
    * has seen that, and what came before.
    */
   startedAt?: number;
-  /** It started during the reading in flight, and what it is was known before: a reading that does not show it running is older. */
-  foreseen?: boolean;
   /** The oldest event not yet seen in a settled reading that began after it. */
   eventAt?: number;
   /** As `eventAt`, of the reading in flight. */
@@ -130,6 +127,7 @@ export function createContainerBook(): ContainerBook {
     get busy() {
       return entries.size;
     },
+    isCurrent: (id) => !entries.has(id),
     get complete() {
       return awaited.size === 0;
     },
@@ -137,9 +135,6 @@ export function createContainerBook(): ContainerBook {
     event(event, upcoming) {
       const { id } = event;
       if (event.kind === "started" && upcoming) {
-        const entry = entries.get(id);
-        if (entry?.reading) Object.assign(entry, { dirty: true, foreseen: true });
-        unreadable.delete(id);
         containers.set(id, upcoming);
         return { eventAt: event.at };
       }
@@ -156,7 +151,6 @@ export function createContainerBook(): ContainerBook {
         containers.set(id, { ...known, stopping });
         return { eventAt: event.at };
       }
-      delete entry.foreseen;
       if (event.kind === "removed") {
         if (entry.reading) entry.since = { kind: "removed" };
         return remove(id) ? { eventAt: event.at } : undefined;
@@ -186,8 +180,8 @@ export function createContainerBook(): ContainerBook {
       return awaited.size === 0;
     },
 
-    dirty(id) {
-      mark(id, bulk);
+    dirty(id, soon = false) {
+      mark(id, soon ? urgent : bulk);
     },
 
     take(urgentOnly = false) {
@@ -202,7 +196,6 @@ export function createContainerBook(): ContainerBook {
       entry.reading = true;
       delete entry.startedAt;
       delete entry.since;
-      delete entry.foreseen;
       if (entry.eventAt !== undefined) entry.readingFor = entry.eventAt;
       delete entry.eventAt;
       return { id, urgent: isUrgent };
@@ -211,15 +204,14 @@ export function createContainerBook(): ContainerBook {
     settle(id, reading) {
       const entry = entries.get(id);
       if (!entry?.reading) return undefined;
-      const changed = !isOlderThanStart(entry, reading) && apply(id, entry, reading);
+      const changed = apply(id, entry, reading);
       // A reading in flight often sees already what events after it tell: the engine holds its answer back until the start is done.
-      const sawStart = entry.startedAt !== undefined && reading.kind === "read" && reading.container.state.running;
+      const sawStart = entry.startedAt !== undefined && reading.kind === "read" && hasProcess(reading.container);
       if (sawStart) entry.dirty = false;
       const eventAt = sawStart ? entry.startedAt : (entry.readingFor ?? entry.eventAt);
       awaited.delete(id);
       entry.reading = false;
       delete entry.since;
-      delete entry.foreseen;
       delete entry.readingFor;
       if (entry.dirty) (entry.eventAt === undefined ? bulk : urgent).add(id);
       else entries.delete(id);
@@ -231,7 +223,6 @@ export function createContainerBook(): ContainerBook {
       if (!entry?.reading) return;
       entry.reading = false;
       delete entry.since;
-      delete entry.foreseen;
       if (entry.readingFor !== undefined) entry.eventAt = entry.readingFor;
       delete entry.readingFor;
       mark(id, bulk);
@@ -239,9 +230,9 @@ export function createContainerBook(): ContainerBook {
   };
 }
 
-/** Whether a start that is in the book already is news to the reading: it tells of the process before. */
-function isOlderThanStart({ foreseen, since }: Entry, reading: Reading): boolean {
-  return foreseen === true && reading.kind === "read" && (since !== undefined || !reading.container.state.running);
+/** One that waits for its restart says that it is running, too. */
+function hasProcess({ state }: Container): boolean {
+  return state.running && state.status !== "restarting";
 }
 
 /** What a container is at once after its process ended, until it is read again. */

@@ -4,7 +4,7 @@ import { signalNumber } from "./stopSignal.ts";
 export type ContainerEvent =
   /** Something about it changed: inspect it. */
   | { kind: "changed"; id: string; at: number }
-  /** It was connected to a network, while it starts or runs: inspect it. */
+  /** It was connected to a network, while it starts or runs: inspect it, unless its start is foreseen. */
   | { kind: "connected"; id: string; at: number; network: NetworkName }
   /** Its process began: inspect it, unless an inspect answer that shows it running has come meanwhile. */
   | { kind: "started"; id: string; at: number }

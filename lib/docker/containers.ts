@@ -2,7 +2,7 @@
  * The Containers contract: `watchContainers()` yields **full states, not events**.
  *
  * Promised:
- * - Each yielded state is complete: every container of the engine, as inspected. Consumers diff against what they did.
+ * - Each yielded state is complete: every container of the engine, as inspected (or as foreseen, see `upcoming`). Consumers diff against what they did.
  * - No event is lost: it subscribes, buffers, lists, replays; lists again after each reconnect and every few minutes.
  * - It never ends because Docker restarted, is absent or refuses: the state then says `connected: false` and why, keeps
  *   the last known containers, and goes on by itself. It ends only by its signal. While not connected, that a container is
@@ -25,8 +25,9 @@ export interface ContainersState {
   /** Ids whose entry changed (added, updated, removed) since the last state that this consumer was given. */
   changed: ReadonlySet<string>;
   /**
-   * By full id, those that are being started, as they will be: at the engine's start event the very same object stands in `containers`,
-   * without PID, gateways and the aliases that the engine adds, until the inspect that follows. Absent but for a watcher with `foresee`.
+   * By full id, those that are being started, as they will be: if nothing else happens, at the engine's start event the very same object
+   * stands in `containers`, without PID, gateways and the aliases that the engine adds, until the inspect that follows. Absent but for a
+   * watcher with `foresee`.
    */
   upcoming?: ReadonlyMap<string, Container>;
   /**
@@ -70,7 +71,7 @@ export interface Container {
   startedAt: string;
   /** By which signal it wants to be stopped, as its image or `docker run` says ("SIGQUIT"); absent: SIGTERM. */
   stopSignal?: string;
-  /** It publishes no port and has no HEALTHCHECK: of what is told here, its start decides nothing but its addresses, PID and time. */
+  /** It publishes no port and has no HEALTHCHECK: of what is told here, its start decides nothing but its networks, PID and time. */
   foreseeable?: true;
   /**
    * It runs, but was told to end by SIGTERM, SIGINT or its stop signal; gone when it ended, or when it still lives after a while

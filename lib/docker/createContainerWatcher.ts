@@ -76,7 +76,7 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
   };
   const closing = new AbortController();
   const book = createContainerBook();
-  const upcoming = options.foresee && engine.listEndpoints ? createUpcomingBook(book.containers) : undefined;
+  const upcoming = options.foresee && engine.listEndpoints ? createUpcomingBook(book) : undefined;
   const { containers, unreadable } = book;
   const feed = createStateFeed({ containers, unreadable, ...(upcoming ? { upcoming: upcoming.containers } : {}) });
   const stopTimers = new Map<string, ReturnType<typeof setTimeout>>();

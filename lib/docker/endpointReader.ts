@@ -8,7 +8,7 @@ export interface EndpointReader {
   ended(): Promise<void>;
 }
 
-/** Networks read at a time; a start waits for none of them longer than its own inspect lasts. */
+/** Networks read at a time. */
 const maxReads = 4;
 /** What is not known by then comes with the inspect. */
 const timeoutMs = 2000;

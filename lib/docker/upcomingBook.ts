@@ -1,3 +1,4 @@
+import type { ContainerBook } from "./containerBook.ts";
 import type { ContainerEvent } from "./containerEvent.ts";
 import type { Container } from "./containers.ts";
 import type { NetworkEndpoint } from "./networkCalls.ts";
@@ -6,8 +7,8 @@ import type { NetworkEndpoint } from "./networkCalls.ts";
  * What containers that are being started will be: their configuration is known since their creation, their addresses since their
  * networks were connected, which the engine does some 10 to 200 ms before it tells of the start. It decides; it does no I/O.
  *
- * Nothing here is a guess: one that publishes ports, has a HEALTHCHECK, is on a network of another kind than bridge, or of which not
- * every network was read, is not foreseen; and whatever else happens to one makes what was known of it forgotten.
+ * Nothing here is a guess. Not foreseen is one that publishes ports, has a HEALTHCHECK, is on a network of another kind than bridge or
+ * on one that was not read, or of which anything is heard that was not yet read; and whatever happens to one makes it forgotten.
  */
 export interface UpcomingBook {
   /** Those that are known, by full id. */
@@ -32,6 +33,7 @@ export interface UpcomingBook {
 }
 
 interface Place {
+  networkId: string;
   endpoint?: NetworkEndpoint;
 }
 
@@ -40,17 +42,19 @@ interface Start {
   at: number;
   /** By the network's name. */
   places: Map<string, Place>;
+  /** What it is to be, and what of its configuration that was made from. */
+  upcoming?: { container: Container; from: Container };
 }
 
 /**
- * @param known the containers as last inspected
+ * @param book the containers as last inspected
  *
  * @example
- * const upcoming = createUpcomingBook(book.containers);
+ * const upcoming = createUpcomingBook(createContainerBook());
  * upcoming.event({ kind: "connected", id: "4f…", at: Date.now(), network: { id: "9a…", name: "bridge", driver: "bridge" } });
  * upcoming.take(); // { network: "9a…", containers: ["4f…"] }
  */
-export function createUpcomingBook(known: ReadonlyMap<string, Container>): UpcomingBook {
+export function createUpcomingBook(book: Pick<ContainerBook, "containers" | "isCurrent">): UpcomingBook {
   const containers = new Map<string, Container>();
   const starts = new Map<string, Start>();
   /** By network: whose places have to be read, and whose are being read. */
@@ -67,25 +71,32 @@ export function createUpcomingBook(known: ReadonlyMap<string, Container>): Upcom
     }
   }
 
+  /** Its configuration, when nothing else is to be read of it. */
+  function configurationOf(id: string): Container | undefined {
+    const container = book.isCurrent(id) ? book.containers.get(id) : undefined;
+    return container?.foreseeable && !container.state.running ? container : undefined;
+  }
+
   function connected({ id, at, network }: Extract<ContainerEvent, { kind: "connected" }>): "expected" | undefined {
-    const container = known.get(id);
-    const start = starts.get(id) ?? { at, places: new Map() };
-    const place: Place = {};
-    start.places.set(network.name, place);
     containers.delete(id);
-    if (
-      container?.state.running ||
-      !container?.foreseeable ||
-      network.driver !== "bridge" ||
-      unreadable.has(network.id)
-    ) {
+    if (!configurationOf(id) || network.driver !== "bridge" || unreadable.has(network.id)) {
       forget(id);
       return undefined;
     }
+    const start = starts.get(id) ?? { at, places: new Map<string, Place>() };
+    delete start.upcoming;
     starts.set(id, start);
+    const place: Place = { networkId: network.id };
+    start.places.set(network.name, place);
     const places = waiting.get(network.id) ?? new Map<string, Place>();
     waiting.set(network.id, places.set(id, place));
     return "expected";
+  }
+
+  /** undefined: that it started is all that is known. */
+  function started(id: string): Container | undefined {
+    const upcoming = starts.get(id)?.upcoming;
+    return upcoming && upcoming.from === configurationOf(id) ? upcoming.container : undefined;
   }
 
   /** Another network of it is yet to be connected, or to be read. */
@@ -99,7 +110,7 @@ export function createUpcomingBook(known: ReadonlyMap<string, Container>): Upcom
 
     event(event) {
       if (event.kind === "connected") return connected(event);
-      const container = event.kind === "started" ? containers.get(event.id) : undefined;
+      const container = event.kind === "started" ? started(event.id) : undefined;
       forget(event.id);
       return container;
     },
@@ -115,25 +126,27 @@ export function createUpcomingBook(known: ReadonlyMap<string, Container>): Upcom
     },
 
     settle(network, found) {
-      const places = reading.get(network);
+      const asked = [...(reading.get(network) ?? [])];
       reading.delete(network);
       if (!found) {
         unreadable.add(network);
+        asked.push(...(waiting.get(network) ?? []));
         waiting.delete(network);
       }
       const ended = { known: [] as string[], unknown: [] as string[] };
-      for (const [id, place] of places ?? []) {
+      for (const [id, place] of asked) {
         const endpoint = found?.get(id);
         if (endpoint) place.endpoint = endpoint;
         const start = starts.get(id);
         // Something else happened to it meanwhile.
-        if (![...(start?.places.values() ?? [])].includes(place)) continue;
-        const container = known.get(id);
-        const upcoming = start && container && upcomingOf(container, start);
-        if (upcoming) {
-          containers.set(id, upcoming);
+        if (!start || ![...start.places.values()].includes(place)) continue;
+        const from = configurationOf(id);
+        const container = from && upcomingOf(from, start);
+        if (container) {
+          start.upcoming = { container, from };
+          containers.set(id, container);
           ended.known.push(id);
-        } else if (!endpoint || !container || !start || !isAwaited(id, container, start)) {
+        } else if (!endpoint || !from || !isAwaited(id, from, start)) {
           forget(id);
           ended.unknown.push(id);
         }
@@ -149,13 +162,12 @@ export function createUpcomingBook(known: ReadonlyMap<string, Container>): Upcom
 
 /** What the container will be; undefined: not all of it is known. */
 function upcomingOf(container: Container, { at, places }: Start): Container | undefined {
-  if (!container.foreseeable || container.state.running) return undefined;
   if (container.networks.length === 0 || container.networks.length !== places.size) return undefined;
   const networks: Container["networks"][number][] = [];
   for (const network of container.networks) {
-    const endpoint = places.get(network.name)?.endpoint;
-    if (!endpoint) return undefined;
-    networks.push({ ...network, ...endpoint });
+    const place = places.get(network.name);
+    if (!place?.endpoint) return undefined;
+    networks.push({ ...network, networkId: place.networkId, ...place.endpoint });
   }
   return {
     ...container,

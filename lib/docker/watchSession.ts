@@ -82,7 +82,7 @@ function endpointReader(session: Session, reader: Reader, signal: AbortSignal): 
   const listEndpoints = engine.listEndpoints.bind(engine);
   const known = () => session.changed(undefined);
   const unknown = (ids: readonly string[]) => {
-    for (const id of ids) book.dirty(id);
+    for (const id of ids) book.dirty(id, true);
     reader.wake();
   };
   return createEndpointReader({ listEndpoints, upcoming, known, unknown, signal });
@@ -109,7 +109,7 @@ async function follow(
     }
     const change = session.book.event(event, foreseen);
     if (change || wasUpcoming) session.changed(change?.eventAt);
-    if (foreseen) reader.later(event.id, foreseenMs);
+    if (foreseen) reader.later(event.id, true, foreseenMs);
     if (event.kind === "signalled") session.stopping(event.id);
     reader.wake();
   }
@@ -153,8 +153,8 @@ async function doubt(
 /** Inspects what the book wants read, a bounded number at a time. */
 interface Reader {
   wake(): void;
-  /** Inspects it in so many ms. */
-  later(id: string, ms: number): void;
+  /** Inspects it in so many ms, and then at once or in its turn. */
+  later(id: string, soon: boolean, ms: number): void;
   /** The list is in the book: tells the session when all of it has been read. */
   listed(): void;
   /** Rejects when inspecting fails in a way that was not foreseen. */
@@ -223,14 +223,14 @@ function startReader(session: Session, about: EngineInfo, signal: AbortSignal): 
     const count = failures.get(id) ?? 0;
     failures.set(id, count + 1);
     if (count === 0) log.warn("a container cannot be read now; trying again", { id, reason });
-    later(id, backoff(count, { firstMs: 250, capMs: 10_000 }));
+    later(id, false, backoff(count, { firstMs: 250, capMs: 10_000 }));
   }
 
-  function later(id: string, ms: number): void {
+  function later(id: string, soon: boolean, ms: number): void {
     clearTimeout(timers.get(id));
     const read = () => {
       timers.delete(id);
-      book.dirty(id);
+      book.dirty(id, soon);
       wake();
     };
     timers.set(id, setTimeout(read, ms));

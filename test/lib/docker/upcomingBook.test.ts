@@ -44,10 +44,12 @@ const places = (ipv4: string, id = "a") => new Map([[id, endpoint(ipv4)]]);
 
 describe("upcomingBook", () => {
   let known: Map<string, Container>;
+  let busy: Set<string>;
   let book: UpcomingBook;
   beforeEach(() => {
     known = new Map([["a", created()]]);
-    book = createUpcomingBook(known);
+    busy = new Set();
+    book = createUpcomingBook({ containers: known, isCurrent: (id) => !busy.has(id) });
   });
   const take = () => {
     const taken = book.take();
@@ -64,7 +66,7 @@ describe("upcomingBook", () => {
       ...created(),
       state: { status: "running", running: true, paused: false, exitCode: 0, health: "none", healthOutput: "" },
       ports: [{ port: "80/tcp", hostIp: "", hostPort: "" }],
-      networks: [{ ...network("bridge"), ...endpoint("172.17.0.2") }],
+      networks: [{ ...network("bridge"), networkId: "bridge-id", ...endpoint("172.17.0.2") }],
       startedAt: "1970-01-01T00:00:01.000Z",
     });
     expect(book.event(started)).toBe(upcoming as Container);
@@ -149,6 +151,28 @@ describe("upcomingBook", () => {
     expect(book.event(started)).toBeUndefined();
   });
 
+  test("what is yet to be read of one makes it not foreseen, whenever that is heard", () => {
+    const changes: (() => void)[] = [() => busy.add("a"), () => known.set("a", created({ name: "renamed" }))];
+    for (const change of changes) {
+      book.clear();
+      busy.clear();
+      known.set("a", created());
+      book.event(connected());
+      book.take();
+      book.settle("bridge-id", places("172.17.0.2"));
+      expect(book.containers.size).toBe(1);
+      change();
+      expect(book.event(started)).toBeUndefined();
+    }
+    busy.add("a");
+    expect(book.event(connected())).toBeUndefined();
+    busy.clear();
+    book.event(connected());
+    book.take();
+    busy.add("a");
+    expect(book.settle("bridge-id", places("172.17.0.2"))).toEqual({ known: [], unknown: ["a"] });
+  });
+
   test("a network that cannot be read is not asked again; whoever is not in an answer is to be inspected", () => {
     known.set("b", created({ id: "b" }));
     for (const id of ["a", "b"]) book.event(connected("bridge", "bridge", id));
@@ -156,8 +180,9 @@ describe("upcomingBook", () => {
     expect(book.settle("bridge-id", places("172.17.0.3", "b"))).toEqual({ known: ["b"], unknown: ["a"] });
     for (const id of ["a", "b"]) book.event({ kind: "changed", id, at: 1100 });
 
-    for (const id of ["a", "b"]) book.event(connected("bridge", "bridge", id));
+    book.event(connected());
     book.take();
+    book.event(connected("bridge", "bridge", "b"));
     expect(book.settle("bridge-id", undefined)).toEqual({ known: [], unknown: ["a", "b"] });
     expect(book.event(connected())).toBeUndefined();
     expect(book.take()).toBeUndefined();

@@ -35,8 +35,11 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
       for (const { opened } of registries) await connect(opened, values.retryAttempts, values.retryInterval, context);
     }
     if (signal.aborted) return 0;
-    const watched = createContainerWatcher(api.engine, { log: log.child("docker"), foresee: true });
     const { swarm: mode } = values;
+    // A template may ask for what only the start decides, and Swarm's services are not the engine's to foresee.
+    const hasTemplate = registries.some(({ options }) => options.tags?.includes("{{"));
+    const foresee = mode === "off" && !hasTemplate;
+    const watched = createContainerWatcher(api.engine, { log: log.child("docker"), foresee });
     const containers =
       mode === "off"
         ? watched
