@@ -4,6 +4,9 @@ import { type ConsulCall, ConsulError } from "./consulError.ts";
 
 /** Changes at once are one; and where the catalog may not be read, the agent is looked at this often, in ms. */
 const lookMs = 1000;
+/** A change that comes with writes of ours is looked at when those are over, for so long, or after so long at most, in ms. */
+const ownWritesQuietMs = 500;
+const ownWritesMostMs = 3000;
 /** A wait of Consul's own; Consul adds up to a sixteenth. */
 const waitSeconds = 30;
 /** All of a node's services but none of them: only the index is wanted. */
@@ -31,15 +34,27 @@ export async function* consulChanges(
     yield* lookedAt(call, writes, signal);
     return;
   }
+  let written = writes();
   for (let index = ""; !signal.aborted; ) {
     const query = new URLSearchParams({ filter: nothing, ...(index === "" ? {} : { index, wait: `${waitSeconds}s` }) });
     const path = `/v1/catalog/node-services/${encodeURIComponent(node)}?${query}`;
     const next = await within((waitSeconds + 15) * 1000, signal, (inner) => wait(path, inner));
     if (index !== "" && next !== index) {
+      await ownWritesOver(writes, written, signal);
+      written = writes();
       yield undefined;
       await pause(lookMs, signal);
     }
     index = next;
+  }
+}
+
+/** With many containers starting, each write would otherwise be followed by a look at everything. */
+async function ownWritesOver(writes: () => number, before: number, signal: AbortSignal): Promise<void> {
+  const until = performance.now() + ownWritesMostMs;
+  for (let seen = before; writes() !== seen && performance.now() < until && !signal.aborted; ) {
+    seen = writes();
+    await pause(ownWritesQuietMs, signal);
   }
 }
 

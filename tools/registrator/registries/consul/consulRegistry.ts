@@ -33,10 +33,11 @@ export function consulRegistry(
 ): Registry<ConsulPayload> {
   /** What stands there, as far as we know: what need not be written. */
   let standing = new Map<string, Standing>();
-  /** Our own writes: after one, that the agent looks as before is news too. */
+  /** Our own writes, counted when they begin and when they end: after one, that the agent looks as before is news too. */
   let writes = 0;
 
   async function put(path: string, signal: AbortSignal, body?: unknown): Promise<void> {
+    writes++;
     try {
       await call("PUT", path, signal, body);
     } finally {
