@@ -21,17 +21,18 @@ export type ConsulWait = (path: string, signal: AbortSignal) => Promise<string>;
 /**
  * Yields when something changed on the agent's node, by whomever. The catalog tells it without being asked again and again: an agent
  * writes there what it has. Without `wait`, or with a token that may not ask who the agent is, the agent is looked at every second.
+ * `rest` is for tests.
  *
  * @throws {ConsulError} the agent or its servers do not answer
  */
 export async function* consulChanges(
   call: ConsulCall,
-  { wait, writes }: { wait: ConsulWait | undefined; writes: () => number },
+  { wait, writes, rest = pause }: { wait: ConsulWait | undefined; writes: () => number; rest?: typeof pause },
   signal: AbortSignal,
 ): AsyncIterable<undefined> {
   const node = wait && (await nodeName(call, signal));
   if (!wait || node === undefined) {
-    yield* lookedAt(call, writes, signal);
+    yield* lookedAt(call, writes, rest, signal);
     return;
   }
   let written = writes();
@@ -40,21 +41,26 @@ export async function* consulChanges(
     const path = `/v1/catalog/node-services/${encodeURIComponent(node)}?${query}`;
     const next = await within((waitSeconds + 15) * 1000, signal, (inner) => wait(path, inner));
     if (index !== "" && next !== index) {
-      await ownWritesOver(writes, written, signal);
+      await ownWritesOver(writes, written, rest, signal);
       written = writes();
       yield undefined;
-      await pause(lookMs, signal);
+      await rest(lookMs, signal);
     }
     index = next;
   }
 }
 
 /** With many containers starting, each write would otherwise be followed by a look at everything. */
-async function ownWritesOver(writes: () => number, before: number, signal: AbortSignal): Promise<void> {
-  const until = performance.now() + ownWritesMostMs;
-  for (let seen = before; writes() !== seen && performance.now() < until && !signal.aborted; ) {
+async function ownWritesOver(
+  writes: () => number,
+  before: number,
+  rest: typeof pause,
+  signal: AbortSignal,
+): Promise<void> {
+  let seen = before;
+  for (let ms = 0; writes() !== seen && ms < ownWritesMostMs && !signal.aborted; ms += ownWritesQuietMs) {
     seen = writes();
-    await pause(ownWritesQuietMs, signal);
+    await rest(ownWritesQuietMs, signal);
   }
 }
 
@@ -71,7 +77,12 @@ async function nodeName(call: ConsulCall, signal: AbortSignal): Promise<string |
   }
 }
 
-async function* lookedAt(call: ConsulCall, writes: () => number, signal: AbortSignal): AsyncIterable<undefined> {
+async function* lookedAt(
+  call: ConsulCall,
+  writes: () => number,
+  rest: typeof pause,
+  signal: AbortSignal,
+): AsyncIterable<undefined> {
   let known: string | undefined;
   let written = 0;
   while (!signal.aborted) {
@@ -81,6 +92,6 @@ async function* lookedAt(call: ConsulCall, writes: () => number, signal: AbortSi
     if (known !== undefined && isNews) yield undefined;
     known = found;
     written = writes();
-    await pause(lookMs, signal);
+    await rest(lookMs, signal);
   }
 }
