@@ -1,4 +1,5 @@
-import { type Fetch, fetchVia } from "../runtime/fetchVia.ts";
+import type { Fetch } from "../runtime/fetchVia.ts";
+import { socketFetch } from "../runtime/socketFetch.ts";
 import { negotiateApiVersion } from "./apiVersion.ts";
 import { boundedBody, parseJsonBytes } from "./boundedBody.ts";
 import { connectionError } from "./connectionError.ts";
@@ -60,7 +61,7 @@ const defaultMaxBytes = 16 << 20;
 /** Opens no connection yet: the first call does. `fetch` is for tests. */
 export function createEngineConnection(
   endpoint: DockerEndpoint,
-  fetch: Fetch = fetchVia(endpoint.transport),
+  fetch: Fetch = socketFetch(endpoint.transport),
 ): EngineConnection {
   let negotiated: { api: string; engine: EngineVersion } | undefined;
 

@@ -21,6 +21,8 @@ export interface TcpSocket {
   destroy(): void;
   pause(): void;
   resume(): void;
+  /** Whether it keeps the process from ending by itself. Default true. */
+  hold(holds: boolean): void;
 }
 
 /** Bytes given to `data` belong to the receiver. `close` comes once, last. */
@@ -73,17 +75,17 @@ export interface TcpTls {
   key?: string;
 }
 
+/** The path of a unix socket serves as well as a host. */
+export type TcpAddress = { hostname: string; port: number; tls?: TcpTls } | { unix: string };
+
 /**
  * Connects to an IP literal or a name; resolves when connected, paused. With `tls` that is after the handshake, and the
  * certificate must be trusted and name the host; `fd` is then undefined.
- * @throws {Error} with `code` "ECONNREFUSED", "ETIMEDOUT", ... and "ABORT_ERR" when `signal` fires first.
+ * @throws {Error} with `code` "ECONNREFUSED", "ETIMEDOUT", "ENOENT" (no such unix socket), ... and "ABORT_ERR" when `signal` fires first.
  */
-export async function connectTcp(
-  address: { hostname: string; port: number; tls?: TcpTls },
-  signal: AbortSignal,
-): Promise<TcpSocket> {
+export async function connectTcp(address: TcpAddress, signal: AbortSignal): Promise<TcpSocket> {
   signal.throwIfAborted();
-  if (address.tls) return connectTls(address, address.tls, signal);
+  if ("tls" in address && address.tls) return connectTls(address, address.tls, signal);
   return runtime === "bun" ? connectBun(address, signal) : connectNode(address, signal);
 }
 
@@ -148,6 +150,12 @@ class BunSocket implements TcpSocket {
     if (this.#open) this.#raw.resume();
   }
 
+  hold(holds: boolean): void {
+    if (!this.#open) return;
+    if (holds) this.#raw.ref();
+    else this.#raw.unref();
+  }
+
   onDrain(): void {
     while (this.#kept.length > 0) {
       const first = this.#kept[0] as Uint8Array;
@@ -205,13 +213,12 @@ const bunHandlers = {
   },
 };
 
-function connectBun(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
+function connectBun(address: TcpAddress, signal: AbortSignal): Promise<TcpSocket> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
     const settle = () => signal.removeEventListener("abort", abort);
-    Bun.connect<BunSocket | undefined>({
-      ...address,
+    const options: Bun.SocketOptions<BunSocket | undefined> & { allowHalfOpen: boolean } = {
       allowHalfOpen: true,
       data: undefined,
       socket: {
@@ -231,7 +238,10 @@ function connectBun(address: { hostname: string; port: number }, signal: AbortSi
           reject(error);
         },
       },
-    }).catch((error: unknown) => {
+    };
+    const connecting =
+      "unix" in address ? Bun.connect({ ...options, ...address }) : Bun.connect({ ...options, ...address });
+    connecting.catch((error: unknown) => {
       settle();
       reject(error);
     });
@@ -283,6 +293,10 @@ class NodeSocket implements TcpSocket {
   resume(): void {
     this.#raw.resume();
   }
+  hold(holds: boolean): void {
+    if (holds) this.#raw.ref();
+    else this.#raw.unref();
+  }
 }
 
 async function listenNode(
@@ -305,9 +319,10 @@ async function listenNode(
   });
 }
 
-async function connectNode(address: { hostname: string; port: number }, signal: AbortSignal): Promise<TcpSocket> {
+async function connectNode(address: TcpAddress, signal: AbortSignal): Promise<TcpSocket> {
   const net = await import("node:net");
-  const raw = net.connect({ host: address.hostname, port: address.port, allowHalfOpen: true });
+  const target = "unix" in address ? { path: address.unix } : { host: address.hostname, port: address.port };
+  const raw = net.connect({ ...target, allowHalfOpen: true });
   return await connected(raw, "connect", signal);
 }
 

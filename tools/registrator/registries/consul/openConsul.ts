@@ -1,5 +1,5 @@
 import { ExitError } from "../../../../lib/cli/index.ts";
-import { fetchVia } from "../../../../lib/runtime/fetchVia.ts";
+import { socketFetch } from "../../../../lib/runtime/socketFetch.ts";
 import { StoreError } from "../../../../lib/store/storeError.ts";
 import type { OpenRegistry, RegistryOptions } from "../openRegistry.ts";
 import type { ConsulWait } from "./consulChanges.ts";
@@ -24,7 +24,7 @@ export async function openConsul(
   if (more.length > 0) throw new ExitError(1, `bad adapter uri: consul takes one agent, this host's: ${target.url}`);
   const { unix, tls } = target;
   const tenancy = tenancyOf(uri, env);
-  const send = fetchVia({ ...(unix === undefined ? {} : { unix }), ...(tls ? { tls } : {}) });
+  const send = socketFetch({ ...(unix === undefined ? {} : { unix }), ...(tls ? { tls } : {}) });
   const ask = async (method: string, path: string, signal: AbortSignal, body?: unknown) => {
     const sent = send(`${endpoint}${withTenancy(path, tenancy)}`, {
       method,

@@ -1,0 +1,279 @@
+import { afterEach, expect, test } from "bun:test";
+import { join } from "node:path";
+import fc from "fast-check";
+import { socketFetch } from "../../../lib/runtime/socketFetch.ts";
+import { listenTcp, type TcpSocket } from "../../../lib/runtime/tcp.ts";
+import { scratchDir } from "../../testbed/scratch.ts";
+import { waitFor } from "../../testbed/waitFor.ts";
+
+const stops: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+const signal = () => AbortSignal.timeout(10_000);
+
+/** A server that answers each request with what it is told; `requests` are the texts it got, `sockets` the connections. */
+async function scripted(answer: (socket: TcpSocket, request: string, count: number) => void) {
+  const requests: string[] = [];
+  const sockets: TcpSocket[] = [];
+  const listener = await listenTcp({ hostname: "127.0.0.1", port: 0 }, (socket) => {
+    sockets.push(socket);
+    socket.handlers = {
+      data: (bytes) => answer(socket, Buffer.from(bytes).toString(), requests.push(Buffer.from(bytes).toString())),
+      end: () => socket.end(),
+    };
+    socket.resume();
+  });
+  stops.push(() => {
+    for (const socket of sockets) socket.destroy();
+    listener.stop();
+  });
+  return { url: `http://127.0.0.1:${listener.port}`, requests, sockets };
+}
+const text = (socket: TcpSocket, answer: string) => socket.write(Buffer.from(answer, "latin1"));
+/** In pieces, each in a packet of its own. */
+async function pieces(socket: TcpSocket, bytes: Uint8Array, cuts: readonly number[]): Promise<void> {
+  const at = [0, ...[...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b), bytes.length];
+  for (let i = 0; i + 1 < at.length; i++) {
+    socket.write(bytes.subarray(at[i], at[i + 1]));
+    await new Promise(setImmediate);
+  }
+}
+
+test("what is sent, and the answer with a length; the connection is used again", async () => {
+  const server = await scripted((socket) =>
+    text(socket, "HTTP/1.1 200 OK\r\nX-Index: 7\r\nContent-Length: 2\r\n\r\nhi"),
+  );
+  const fetch = socketFetch({});
+  for (let i = 0; i < 3; i++) {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${server.url}/a/b?c=%20d`, {
+      method: "PUT",
+      headers,
+      body: '{"é":1}',
+      signal: signal(),
+    });
+    expect([response.status, response.headers.get("x-index"), await response.text()]).toEqual([200, "7", "hi"]);
+  }
+  const host = server.url.slice("http://".length);
+  const head = `PUT /a/b?c=%20d HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n`;
+  expect(server.requests[0]).toBe(`${head}{"é":1}`);
+  expect(server.sockets.length).toBe(1);
+});
+
+test("an answer is the same wherever it is cut, with a length, in chunks or to the end of the connection", async () => {
+  const fetch = socketFetch({});
+  let send: (socket: TcpSocket) => void = () => {};
+  const server = await scripted((socket) => send(socket));
+  const framings = ["length", "chunks", "close"] as const;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...framings),
+      fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }),
+      fc.array(fc.nat(2000), { maxLength: 8 }),
+      async (framing, parts, cuts) => {
+        const body = Buffer.concat(parts);
+        const chunks = parts.filter((part) => part.length > 0);
+        const sent = {
+          length: [`Content-Length: ${body.length}\r\n\r\n`, body],
+          chunks: [
+            "Transfer-Encoding: chunked\r\n\r\n",
+            ...chunks.flatMap((part) => [`${part.length.toString(16)};x=y\r\n`, part, "\r\n"]),
+            "0\r\nTrailer: t\r\n\r\n",
+          ],
+          close: ["Connection: close\r\n\r\n", body],
+        }[framing];
+        const all = ["HTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\n", ...sent];
+        const bytes = Buffer.concat(all.map((each) => Buffer.from(each as string, "latin1")));
+        send = (socket) => {
+          void pieces(socket, bytes, cuts).then(() => framing === "close" && socket.end());
+        };
+        const response = await fetch(server.url, { signal: signal() });
+        expect(Buffer.from(await response.arrayBuffer()).equals(body)).toBe(true);
+      },
+    ),
+    { numRuns: 150 },
+  );
+}, 30_000);
+
+test("a large body is read no faster than it is taken, and whole", async () => {
+  const size = 8 << 20;
+  let taken = 0;
+  const server = await scripted((socket) => {
+    text(socket, `HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n`);
+    const more = () => {
+      while (taken < size) {
+        taken += 65_536;
+        if (!socket.write(new Uint8Array(65_536).fill(taken / 65_536))) return;
+      }
+    };
+    socket.handlers.drain = more;
+    more();
+  });
+  const response = await socketFetch({})(server.url, { signal: signal() });
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  let got = (await reader.read()).value?.byteLength ?? 0;
+  // Until the sockets' own buffers are full: then the sender makes no more headway.
+  let before = -1;
+  const standsStill = () => {
+    const stood = before === taken;
+    before = taken;
+    return stood;
+  };
+  await waitFor(standsStill, { what: "the sender to stand still", intervalMs: 200 });
+  expect(taken).toBeLessThan(size);
+  for (let read = await reader.read(); !read.done; read = await reader.read()) got += read.value.byteLength;
+  expect(got).toBe(size);
+});
+
+test("a connection that was closed while it waited is not used, and the request is repeated where that is safe", async () => {
+  const server = await scripted((socket, request, count) => {
+    // The second request on a connection finds it closed.
+    if (count % 2 === 0) socket.destroy();
+    else text(socket, `HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n${request.slice(0, 3)}`);
+  });
+  const fetch = socketFetch({});
+  const ask = async (method: string) => await (await fetch(server.url, { method, signal: signal() })).text();
+  expect(await ask("GET")).toBe("GET");
+  expect(await ask("PUT")).toBe("PUT"); // second: repeated as the third
+  expect(server.requests.length).toBe(3);
+  await expect(ask("POST")).rejects.toMatchObject({ code: "ECONNRESET" }); // the fourth
+  expect(server.sockets.length).toBe(3); // POST took a fresh one
+});
+
+test("POST, and what says so, goes over a connection of its own", async () => {
+  const server = await scripted((socket) => text(socket, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+  const fetch = socketFetch({});
+  await fetch(server.url, { signal: signal() });
+  await fetch(server.url, { keepalive: false, signal: signal() });
+  await fetch(server.url, { method: "POST", signal: signal() });
+  expect(server.sockets.length).toBe(3);
+  expect(server.requests[1]).toContain("\r\nconnection: close\r\n");
+  expect(server.requests[2]).toContain("\r\ncontent-length: 0\r\n");
+});
+
+test("answers without a body: HEAD, 204, 304", async () => {
+  const heads = ["200 OK\r\ncontent-length: 9\r\n", "204 No Content\r\n", "304 Not Modified\r\n"];
+  const server = await scripted((socket, _, count) => text(socket, `HTTP/1.1 ${heads[count - 1]}\r\n`));
+  const fetch = socketFetch({});
+  const statuses: number[] = [];
+  for (const method of ["HEAD", "GET", "GET"]) {
+    const response = await fetch(server.url, { method, signal: signal() });
+    expect(response.body).toBe(null);
+    statuses.push(response.status);
+  }
+  expect(statuses).toEqual([200, 204, 304]);
+  expect(server.sockets.length).toBe(1);
+});
+
+test("what is no answer is an error with a code, and ends the connection", async () => {
+  const bad: [answer: string, code: string][] = [
+    ["SSH-2.0-OpenSSH_9.2\r\n", "HPE_INVALID_CONSTANT"],
+    ["HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "HPE_UNEXPECTED"],
+    ["HTTP/1.1 700 What\r\ncontent-length: 0\r\n\r\n", "HPE_UNEXPECTED"],
+    ["HTTP/1.1 000 What\r\ncontent-length: 0\r\n\r\n", "HPE_UNEXPECTED"],
+    ["HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\nabc", "HPE_UNEXPECTED"],
+    ["HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\nabc", "HPE_UNEXPECTED"],
+    ["HTTP/1.1 200 OK\r\nb@d: x\r\ncontent-length: 0\r\n\r\n", "HPE_INVALID"],
+    [`HTTP/1.1 200 OK\r\nx: ${"y".repeat(200_000)}`, "HPE_UNEXPECTED"],
+    ["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "HPE_UNEXPECTED"],
+  ];
+  let sent = "";
+  const server = await scripted((socket) => text(socket, sent));
+  const fetch = socketFetch({});
+  for (const [answer, code] of bad) {
+    sent = answer;
+    const error = await fetch(server.url, { signal: signal() }).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect([answer.slice(0, 60), (error as { code?: unknown })?.code]).toEqual([answer.slice(0, 60), code]);
+  }
+  // A chunk whose first line has no end.
+  sent = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+  const response = await fetch(server.url, { signal: signal() });
+  server.sockets.at(-1)?.write(Buffer.alloc(300_000, "1"));
+  await expect(response.text()).rejects.toMatchObject({ code: "HPE_UNEXPECTED" });
+});
+
+test("a connection that ends too early is an error: before the head, in the head, in the body", async () => {
+  let sent = "";
+  const server = await scripted((socket) => {
+    if (sent) text(socket, sent);
+    socket.end();
+  });
+  const fetch = socketFetch({});
+  for (sent of [
+    "",
+    "HTTP/1.1 200 O",
+    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc",
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc",
+  ]) {
+    const whole = fetch(server.url, { signal: signal() }).then((response) => response.text());
+    await expect(whole).rejects.toMatchObject({ code: "ECONNRESET" });
+  }
+});
+
+test("a signal ends it while connecting, waiting and reading, with its own reason, and closes the connection", async () => {
+  const fetch = socketFetch({});
+  const server = await scripted((socket, request) => {
+    if (request.includes("/body")) text(socket, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc");
+  });
+  const reason = new Error("enough");
+  await expect(fetch(server.url, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  const ending = new AbortController();
+  const waiting = fetch(server.url, { signal: ending.signal });
+  await waitFor(() => server.requests.length === 1, { what: "the request" });
+  ending.abort(reason);
+  await expect(waiting).rejects.toBe(reason);
+  const later = new AbortController();
+  const response = await fetch(`${server.url}/body`, { signal: later.signal });
+  const body = response.text();
+  later.abort(reason);
+  await expect(body).rejects.toBe(reason);
+  // Neither connection was kept.
+  const last = await fetch(`${server.url}/body`, { signal: signal() });
+  expect(server.sockets.length).toBe(3);
+  await last.body?.cancel();
+});
+
+test("who cannot be reached: the code of the system", async () => {
+  const dir = scratchDir();
+  await expect(socketFetch({ unix: join(dir, "none") })("http://x/")).rejects.toMatchObject({ code: "ENOENT" });
+  const { url } = await scripted(() => {});
+  for (const stop of stops.splice(0)) await stop();
+  await expect(socketFetch({})(url)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+});
+
+test.each(["unix", "tcp"])("Bun's own server over %s; a line break in a header is refused", async (kind) => {
+  const at = kind === "unix" ? { unix: join(scratchDir(), "s") } : { port: 0, hostname: "127.0.0.1" };
+  const server = Bun.serve({
+    ...at,
+    fetch: async (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/there") return new Response(null, { status: 302, headers: { location: "/here" } });
+      return new Response(`${request.headers.get("host")} ${pathname} ${await request.text()}`);
+    },
+  });
+  stops.push(() => server.stop(true));
+  const fetch = socketFetch(kind === "unix" ? at : {});
+  const host = kind === "unix" ? "docker" : `127.0.0.1:${server.port}`;
+  const ask = async (path: string, init: RequestInit = {}) =>
+    await fetch(`http://${host}${path}`, { ...init, signal: signal() });
+  expect(await (await ask("/a", { method: "PUT", body: "b" })).text()).toBe(`${host} /a b`);
+  if (kind === "tcp") expect(await (await ask("/there")).text()).toBe(`${host} /here `);
+  expect((await ask("/there", { redirect: "manual" })).status).toBe(302);
+  await expect(ask("/a", { headers: { token: "a\r\nb: c" } })).rejects.toThrow();
+});
+
+test("connections that wait do not keep the process from ending", async () => {
+  const server = Bun.serve({ port: 0, fetch: () => new Response("x".repeat(100_000)) });
+  stops.push(() => server.stop(true));
+  const file = join(import.meta.dirname, "..", "..", "..", "lib", "runtime", "socketFetch.ts");
+  const code = `import { socketFetch } from ${JSON.stringify(file)};
+    const fetch = socketFetch({});
+    for (let i = 0; i < 3; i++) console.log((await (await fetch("${server.url}")).text()).length);`;
+  const child = Bun.spawn([process.execPath, "-e", code], { stdout: "pipe", stderr: "inherit", timeout: 8000 });
+  expect(await new Response(child.stdout).text()).toBe("100000\n100000\n100000\n");
+  expect(await child.exited).toBe(0);
+});
