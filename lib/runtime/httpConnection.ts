@@ -1,4 +1,4 @@
-import { HTTPParser } from "http-parser-js";
+import { type ResponseHead, ResponseParser, ResponseSyntaxError } from "./responseParser.ts";
 import type { TcpSocket } from "./tcp.ts";
 
 /** A connection that carries one request after another, each with its answer (RFC 9112). */
@@ -24,7 +24,7 @@ export interface HttpRequest {
 
 export class HttpConnectionError extends Error {
   override readonly name = "HttpConnectionError";
-  /** ECONNRESET: it was closed too early. HPE_...: what came is no HTTP. */
+  /** ECONNRESET: it was closed too early. ERR_INVALID_HTTP_RESPONSE: what came is no HTTP. */
   readonly code: string;
   /** Nothing of an answer had come. */
   readonly isUnanswered: boolean;
@@ -38,13 +38,8 @@ export class HttpConnectionError extends Error {
 /** What a stream of the body holds before the socket is no longer read, in bytes. */
 const highWaterMark = 64 << 10;
 
-/** Of a head, or of the line before a chunk. */
-const maxSilentBytes = 128 << 10;
 /** An answer with one of these has no body. */
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
-
-// The parser's own limit takes a large answer that comes at once for a head.
-HTTPParser.maxHeaderSize = Number.POSITIVE_INFINITY;
 
 /** An answer under way. */
 interface Answer {
@@ -53,39 +48,25 @@ interface Answer {
   reject(error: unknown): void;
   /** Of the answer. */
   hasBytes: boolean;
-  head: { status: number; headers: Headers; keeps: boolean } | undefined;
+  head: ResponseHead | undefined;
   /** Come, and not yet handed on. */
   waiting: Uint8Array[];
   /** Since the answer was handed on before its end. */
   body: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** The last byte was read. */
-  isWhole: boolean;
 }
 
 /** Takes over a socket, connected and paused. `idle`: it can take a request again. */
 export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpConnection {
-  const parser = new HTTPParser(HTTPParser.RESPONSE);
   let answer: Answer | undefined;
   let closed = false;
-  /** Since the parser last had something to tell. */
-  let silentBytes = 0;
-
-  parser[HTTPParser.kOnHeadersComplete] = (info) => {
-    const { statusCode: status, shouldKeepAlive: keeps } = info;
-    silentBytes = 0;
-    if (!answer || answer.isWhole) throw unexpected("an answer that nobody asked for");
-    if (status < 100 || status === 101 || status > 599) throw unexpected(`status ${status}`);
-    if (status < 200) return;
-    answer.head = { status, headers: headersOf(info.headers), keeps };
-    return answer.request.method === "HEAD" ? 1 : undefined;
-  };
-  parser[HTTPParser.kOnBody] = (chunk, offset, length) => {
-    silentBytes = 0;
-    answer?.waiting.push(chunk.subarray(offset, offset + length));
-  };
-  parser[HTTPParser.kOnMessageComplete] = () => {
-    if (answer?.head) answer.isWhole = true;
-  };
+  const parser = new ResponseParser({
+    head(head) {
+      if (answer) answer.head = head;
+    },
+    body(chunk) {
+      answer?.waiting.push(chunk);
+    },
+  });
 
   function take(bytes: Uint8Array): void {
     if (!answer) {
@@ -93,29 +74,25 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
       return;
     }
     answer.hasBytes = true;
-    silentBytes += bytes.byteLength;
-    const failure = parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    if (failure) lose(failure);
-    else hand();
-  }
-
-  function parse(bytes: Buffer): HttpConnectionError | undefined {
-    let failure: unknown;
     try {
-      failure = parser.execute(bytes);
-      if (silentBytes > maxSilentBytes) failure = unexpected("a head without an end");
+      parser.push(bytes);
     } catch (error) {
-      failure = error;
+      if (!(error instanceof ResponseSyntaxError)) throw error;
+      lose(
+        new HttpConnectionError(error.code, `what answers does not speak HTTP: ${error.message}`, false, {
+          cause: error,
+        }),
+      );
+      return;
     }
-    if (!(failure instanceof Error)) return undefined;
-    const { code = "HPE_INVALID", message } = failure as NodeJS.ErrnoException;
-    return new HttpConnectionError(code, `what answers does not speak HTTP: ${message}`, false, { cause: failure });
+    hand();
   }
 
   /** Hands on what has come. */
   function hand(): void {
     if (!answer?.head) return;
-    const { head, waiting, isWhole, body, request } = answer;
+    const { head, waiting, body, request } = answer;
+    const isWhole = parser.isDone;
     const isBodiless = request.method === "HEAD" || bodiless.has(head.status);
     answer.waiting = [];
     if (body) {
@@ -185,7 +162,7 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
   /** The peer says no more. */
   function ended(cause?: Error): void {
     // A body without a length ends here.
-    if (answer?.head && !cause && !(parser.finish() instanceof Error) && answer.isWhole) {
+    if (answer?.head && !cause && parser.end()) {
       closed = true;
       hand();
       socket.destroy();
@@ -212,7 +189,8 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
           throw request.signal.reason;
         }
         const hasBytes = false;
-        answer = { request, resolve, reject, hasBytes, head: undefined, waiting: [], body: undefined, isWhole: false };
+        answer = { request, resolve, reject, hasBytes, head: undefined, waiting: [], body: undefined };
+        parser.expect(request.method);
         request.signal?.addEventListener("abort", onAbort, { once: true });
         socket.hold(true);
         socket.write(request.bytes);
@@ -224,19 +202,4 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
 function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const [first] = chunks;
   return (chunks.length === 1 && first ? first : Buffer.concat(chunks)) as Uint8Array<ArrayBuffer>;
-}
-
-function headersOf(pairs: readonly string[]): Headers {
-  const headers = new Headers();
-  for (let i = 0; i + 1 < pairs.length; i += 2) {
-    const [name = "", value = ""] = [pairs[i], pairs[i + 1]];
-    // The parser would count with what is no number.
-    if (name.toLowerCase() === "content-length" && !/^\d{1,15}$/.test(value)) throw unexpected("no length");
-    headers.append(name, value);
-  }
-  return headers;
-}
-
-function unexpected(what: string): Error {
-  return Object.assign(new Error(`it sent ${what}`), { code: "HPE_UNEXPECTED" });
 }

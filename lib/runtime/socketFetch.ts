@@ -4,7 +4,7 @@ import { runtime } from "./runtime.ts";
 import { connectTcp, type TcpAddress } from "./tcp.ts";
 
 /** Connections that wait for the next request; of one that waits longer, in ms, the peer or a firewall may have lost sight. */
-const maxIdle = 8;
+const maxIdle = 16;
 const maxIdleMs = 60_000;
 
 /**
@@ -39,14 +39,15 @@ export function socketFetch(transport: Transport): Fetch {
     const request = { method, bytes, signal };
 
     const idle = (pool.get(target.host) ?? pool.set(target.host, []).get(target.host)) as Idle[];
+    const pooled = isOnce ? undefined : idle;
     const kept = isOnce || method === "POST" ? undefined : takeIdle(idle);
     let response: Response;
     try {
-      response = await (kept ?? (await connect(target, unix, idle, signal))).exchange(request);
+      response = await (kept ?? (await connect(target, unix, pooled, signal))).exchange(request);
     } catch (error) {
       // It was closed while it waited: these methods are safe to repeat (RFC 9110, 9.2.2).
       if (!kept || !(error instanceof HttpConnectionError && error.isUnanswered)) throw error;
-      response = await (await connect(target, unix, idle, signal)).exchange(request);
+      response = await (await connect(target, unix, pooled, signal)).exchange(request);
     }
     const isRedirect = response.status >= 301 && response.status <= 308 && response.headers.has("location");
     if (!isRedirect || redirect === "manual") return response;
@@ -73,15 +74,15 @@ function takeIdle(idle: Idle[]): HttpConnection | undefined {
 async function connect(
   target: URL,
   unix: string | undefined,
-  idle: Idle[],
+  idle: Idle[] | undefined,
   signal: AbortSignal | undefined,
 ): Promise<HttpConnection> {
   const hostname = target.hostname.replace(/^\[(.*)\]$/, "$1");
   const address: TcpAddress = unix === undefined ? { hostname, port: Number(target.port || 80) } : { unix };
   const socket = await connectTcp(address, signal ?? new AbortController().signal);
   const connection = createHttpConnection(socket, () => {
-    idle.push({ connection, since: performance.now() });
-    if (idle.length > maxIdle) idle.shift()?.connection.close();
+    if (!idle) connection.close();
+    else if (idle.push({ connection, since: performance.now() }) > maxIdle) idle.shift()?.connection.close();
   });
   return connection;
 }

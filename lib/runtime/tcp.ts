@@ -235,17 +235,25 @@ function connectBun(address: TcpAddress, signal: AbortSignal): Promise<TcpSocket
         },
         connectError(_raw, error) {
           settle();
-          reject(error);
+          reject(withCode(error));
         },
       },
     };
+    // Either way the same, but for the types.
     const connecting =
       "unix" in address ? Bun.connect({ ...options, ...address }) : Bun.connect({ ...options, ...address });
     connecting.catch((error: unknown) => {
       settle();
-      reject(error);
+      reject(withCode(error));
     });
   });
+}
+
+/** Bun says "Failed to connect", whatever the reason. */
+function withCode(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (error instanceof Error && code && !error.message.includes(code)) error.message = `${code}: ${error.message}`;
+  return error;
 }
 
 class NodeSocket implements TcpSocket {
