@@ -10,8 +10,8 @@ import { entries } from "./catalog.ts";
 export interface Contender {
   name: "ours" | "original";
   consul: Consul;
-  /** Starts it with these flags; `uri` instead of its Consul's own address. Resolves at once. */
-  launch(flags: readonly string[], uri?: string): Running;
+  /** Starts it with these flags, on its own Consul or another, whose address is `uri` if that is not its own. Resolves at once. */
+  launch(flags: readonly string[], at?: { consul?: Consul; uri?: string }): Running;
 }
 
 export interface Running {
@@ -39,12 +39,12 @@ export async function contenders(dockerUrl: string): Promise<Contender[]> {
 }
 
 async function contender(name: Contender["name"], binary: string, dockerUrl: string): Promise<Contender> {
-  const consul = await startConsul();
+  const own = await startConsul();
   const logFile = join(scratchDir(), "log");
   return {
     name,
-    consul,
-    launch(flags, uri = consul.url.replace("http:", "consul:")) {
+    consul: own,
+    launch(flags, { consul = own, uri = consul.url.replace("http:", "consul:") } = {}) {
       const daemon = Daemon.of({
         name: `registrator (${name})`,
         argv: [binary, ...flags, uri],

@@ -16,7 +16,10 @@ export interface Latency {
   fromProcessP99Ms: number;
 }
 
-/** By turns, `rounds` of `perRound` containers each, one after the other. */
+/**
+ * By turns, `rounds` of `perRound` containers each, one after the other. Two Consuls differ by tenths of a millisecond for as long as they
+ * live: each contender has each of them equally often, first and last.
+ */
 export async function latency(
   all: readonly Contender[],
   docker: Docker,
@@ -27,12 +30,14 @@ export async function latency(
   const started = followStarts(docker, stop.signal);
   const times = new Map(all.map(({ name }) => [name, { event: [] as number[], process: [] as number[] }]));
   for (let round = 0; round < rounds; round++) {
-    for (const one of round % 2 === 0 ? all : all.toReversed()) {
-      await wipe(one.consul.url);
-      const run = one.launch(["-internal"]);
+    const consuls = rotated(all, Math.floor(round / 2)).map(({ consul }) => consul);
+    const turns = all.map((one, i) => ({ one, consul: consuls[i] ?? one.consul }));
+    for (const { one, consul } of round % 2 === 0 ? turns : turns.toReversed()) {
+      await wipe(consul.url);
+      const run = one.launch(["-internal"], { consul });
       await run.registered("marker");
       const turn = new AbortController();
-      const seen = followCatalog(one.consul.url, "web", turn.signal);
+      const seen = followCatalog(consul.url, "web", turn.signal);
       for (let i = 0; i < perRound; i++) {
         const name = `${one.name}-${round}-${i}`;
         const id = await crowd.start(name);
@@ -57,6 +62,11 @@ export async function latency(
     fromProcessP50Ms: quantile(process, 0.5),
     fromProcessP99Ms: quantile(process, 0.99),
   }));
+}
+
+function rotated<T>(all: readonly T[], by: number): T[] {
+  const at = by % all.length;
+  return [...all.slice(at), ...all.slice(0, at)];
 }
 
 /** When the engine says that each container started, ms since the epoch. */

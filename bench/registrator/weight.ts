@@ -56,7 +56,7 @@ export async function rewrites(all: readonly Contender[], crowd: Crowd): Promise
   for (const one of all) {
     await wipe(one.consul.url);
     const proxy = countingProxy(one.consul.url);
-    const run = one.launch(["-internal", "-resync", "5"], proxy.uri);
+    const run = one.launch(["-internal", "-resync", "5"], { uri: proxy.uri });
     await waitFor(async () => (await entries(one.consul.url)).length >= containers, {
       what: "all entries",
       deadlineMs: 120_000,
