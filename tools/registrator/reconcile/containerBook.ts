@@ -50,11 +50,13 @@ export class ContainerBook {
     const pages = new Map<string, Page>();
     const lookup = lookupOf(state);
     for (const [id, container] of state.containers) {
-      if (!isLive(container)) {
+      // What was booked was live.
+      const known = this.#known(id, container);
+      if (!known && !isLive(container)) {
         if (this.#options.deregister === "on-success" && failed(container)) keep.add(id);
         continue;
       }
-      const page = this.#known(id, container) ?? this.#read(container, lookup);
+      const page = known ?? this.#read(container, lookup);
       if (!page.services) keep.add(id);
       pages.set(id, page);
     }
@@ -64,7 +66,7 @@ export class ContainerBook {
     }
     this.#pages = pages;
     this.#upcoming = upcoming;
-    return { booked: [...pages.values()].sort(byAge), keep, upcoming: [...upcoming.values()] };
+    return { booked: sorted([...pages.values()]), keep, upcoming: [...upcoming.values()] };
   }
 
   /** Its page, while nothing in it can have changed. */
@@ -141,6 +143,14 @@ function lookupOf(state: ContainersState): Lookup {
     }
     return undefined;
   };
+}
+
+/** Mostly they are already. */
+function sorted(pages: Page[]): Page[] {
+  for (let i = 1; i < pages.length; i++) {
+    if (byAge(pages[i - 1] as Page, pages[i] as Page) > 0) return pages.sort(byAge);
+  }
+  return pages;
 }
 
 function byAge(a: Page, b: Page): number {

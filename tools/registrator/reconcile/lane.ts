@@ -149,7 +149,9 @@ export class Lane {
       for (const { container } of booked) this.#alive.add(container.id);
       while (this.#alive.size > maxAlive) this.#alive.delete(this.#alive.values().next().value ?? "");
     }
-    const known = new Map([...this.#pages, ...this.#upcoming].map((page) => [page.booked, page]));
+    const known = new Map<BookedContainer, Page>();
+    for (const page of this.#pages) known.set(page.booked, page);
+    for (const page of this.#upcoming) known.set(page.booked, page);
     const pageOf = (each: BookedContainer) => known.get(each) ?? this.#turn(each);
     this.#pages = booked.map(pageOf);
     this.#upcoming = upcoming.map(pageOf);

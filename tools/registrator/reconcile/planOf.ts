@@ -36,11 +36,15 @@ export function planOf(desired: Desired, actual: ReadonlyMap<string, Entry>): Pl
   const spared: Entry[] = [];
   const taken: Entry[] = [];
   const refused = new Map<string, string>();
-  const led = swarmServicesIn(desired);
+  let led: ReadonlySet<string> | undefined;
+  const isLed = (entry: Entry) => {
+    led ??= swarmServicesIn(desired);
+    return led.has(entry.containerId);
+  };
   const isOurs = (entry: Entry) =>
     entry.owner === desired.owner ||
     (entry.owner === "" && (desired.adopts?.(entry) ?? false)) ||
-    (entry.owner !== "" && led.has(entry.containerId));
+    (entry.owner !== "" && isLed(entry));
   for (const [key, entry] of actual) {
     if (desired.entries.has(key) || !isOurs(entry) || desired.keep.has(entry.containerId)) continue;
     if (desired.spares?.(entry)) spared.push(entry);
