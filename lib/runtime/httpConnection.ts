@@ -128,7 +128,7 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
   function finish(keeps: boolean): void {
     answer?.request.signal?.removeEventListener("abort", onAbort);
     answer = undefined;
-    if (!keeps || closed) {
+    if (!keeps) {
       close();
       return;
     }
@@ -144,9 +144,8 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
     if (!lost) return;
     lost.request.signal?.removeEventListener("abort", onAbort);
     lost.reject(error);
-    try {
-      lost.body?.error(error);
-    } catch {} // cancelled by its reader
+    // Of a body that its reader cancelled this does nothing.
+    lost.body?.error(error);
   }
 
   function close(): void {
@@ -163,9 +162,7 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
   function ended(cause?: Error): void {
     // A body without a length ends here.
     if (answer?.head && !cause && parser.end()) {
-      closed = true;
       hand();
-      socket.destroy();
       return;
     }
     const isUnanswered = answer !== undefined && !answer.hasBytes;
@@ -188,8 +185,8 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
           close();
           throw request.signal.reason;
         }
-        const hasBytes = false;
-        answer = { request, resolve, reject, hasBytes, head: undefined, waiting: [], body: undefined };
+        const nothing = { hasBytes: false, head: undefined, waiting: [], body: undefined };
+        answer = { ...nothing, request, resolve, reject };
         parser.expect(request.method);
         request.signal?.addEventListener("abort", onAbort, { once: true });
         socket.hold(true);
