@@ -1,5 +1,6 @@
 import { type Context, ExitError, type Options } from "../../../lib/cli/index.ts";
 import { createContainerWatcher, dockerClientFromEnv } from "../../../lib/docker/index.ts";
+import { collectSeldom } from "../../../lib/runtime/collectSeldom.ts";
 import { compileSeldom } from "../../../lib/runtime/compileSeldom.ts";
 import type { OpenRegistry } from "../registries/openRegistry.ts";
 import { settleMemory } from "../settleMemory.ts";
@@ -21,6 +22,7 @@ export interface RunFlags extends RegistryFlags, ApiFlags {
  */
 export async function run(context: Context, values: RunFlags, own: Options): Promise<number> {
   const { log, signal } = context;
+  collectSeldom();
   // A container's start is a few hundred short functions once in a while: to compile them takes longer than to run them.
   compileSeldom();
   if (values.uri || values.registry.length > 0) checkFlags(values);
