@@ -102,9 +102,14 @@ export function changedIds(
   after: Pick<ContainersState, "containers" | "unreadable">,
 ): ReadonlySet<string> {
   const changed = new Set<string>();
-  const compare = <T>(old: ReadonlyMap<string, T> | undefined, now: ReadonlyMap<string, T>) => {
-    for (const [id, value] of now) if (old?.get(id) !== value) changed.add(id);
-    for (const id of old?.keys() ?? []) if (!now.has(id)) changed.add(id);
+  const compare = <T extends string | object>(old: ReadonlyMap<string, T> = new Map(), now: ReadonlyMap<string, T>) => {
+    let kept = 0;
+    for (const [id, value] of now) {
+      const was = old.get(id);
+      if (was !== undefined) kept++;
+      if (was !== value) changed.add(id);
+    }
+    if (kept < old.size) for (const id of old.keys()) if (!now.has(id)) changed.add(id);
   };
   compare(before?.containers, after.containers);
   compare(before?.unreadable, after.unreadable);

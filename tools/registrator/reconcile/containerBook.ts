@@ -71,11 +71,7 @@ export class ContainerBook {
 
   /** Its page, while nothing in it can have changed. */
   #known(id: string, container: Container): Page | undefined {
-    for (const pages of [this.#pages, this.#upcoming]) {
-      const page = pages.get(id);
-      if (page?.container === container && !page.shared && page.services) return page;
-    }
-    return undefined;
+    return currentPage(this.#pages.get(id), container) ?? currentPage(this.#upcoming.get(id), container);
   }
 
   /** Forgets templates that failed, so that they are tried again. */
@@ -122,6 +118,10 @@ export class ContainerBook {
       });
     return undefined;
   }
+}
+
+function currentPage(page: Page | undefined, container: Container): Page | undefined {
+  return page?.container === container && !page.shared && page.services ? page : undefined;
 }
 
 /** Running or paused; one that is being restarted by its policy has no process and no address now. */

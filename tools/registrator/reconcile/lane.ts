@@ -48,9 +48,8 @@ export class Lane {
   readonly #book: ContainerBook;
   readonly #reconciler: Reconciler;
   #pages: Page[] = [];
-  /** Of containers that are being started: all is ready when they are. */
-  #upcoming: Page[] = [];
-  #claims = new Map<string, Entry>();
+  #turned = new WeakMap<BookedContainer, Page>();
+  #claims: ReadonlyMap<string, Entry> = new Map();
   #state: ContainersState | undefined;
   #owner = "";
   #isReady: boolean;
@@ -81,7 +80,8 @@ export class Lane {
   apply(state: ContainersState, owner: string): void {
     if (owner !== this.#owner) {
       this.#pages = [];
-      this.#upcoming = [];
+      this.#turned = new WeakMap();
+      this.#claims = new Map();
     }
     this.#state = state;
     this.#owner = owner;
@@ -149,18 +149,26 @@ export class Lane {
       for (const { container } of booked) this.#alive.add(container.id);
       while (this.#alive.size > maxAlive) this.#alive.delete(this.#alive.values().next().value ?? "");
     }
-    const known = new Map<BookedContainer, Page>();
-    for (const page of this.#pages) known.set(page.booked, page);
-    for (const page of this.#upcoming) known.set(page.booked, page);
-    const pageOf = (each: BookedContainer) => known.get(each) ?? this.#turn(each);
-    this.#pages = booked.map(pageOf);
-    this.#upcoming = upcoming.map(pageOf);
-    this.#claims = claimsOf(this.#pages);
+    const before = this.#pages;
+    this.#pages = booked.map((each) => this.#pageOf(each));
+    // Of containers that are being started: all is ready when they are.
+    for (const each of upcoming) this.#pageOf(each);
+    // A start adds a page, and leaves the others as they are.
+    const isLonger = before.every((page, i) => page === this.#pages[i]);
+    this.#claims = isLonger ? claimsOf(this.#pages.slice(before.length), this.#claims) : claimsOf(this.#pages);
     const { adopts, dryRun } = this.#options;
     const desired: Desired = { owner: this.#owner, entries: this.#claims, keep };
     if (adopts) desired.adopts = adopts;
     if (dryRun) desired.spares = (entry) => !this.#alive.has(entry.containerId);
     this.#reconciler.want(desired);
+  }
+
+  #pageOf(booked: BookedContainer): Page {
+    const known = this.#turned.get(booked);
+    if (known) return known;
+    const page = this.#turn(booked);
+    this.#turned.set(booked, page);
+    return page;
   }
 
   #turn(booked: BookedContainer): Page {
@@ -215,9 +223,9 @@ export function originOf(owner: string, { id, name, hostname }: Container): Orig
   return { owner, containerId: id, containerName: name, containerHostname: hostname };
 }
 
-/** The oldest container keeps what two claim. */
-function claimsOf(pages: readonly Page[]): Map<string, Entry> {
-  const claims = new Map<string, Entry>();
+/** The oldest container keeps what two claim; `older` are claims that go before those of the pages. */
+function claimsOf(pages: readonly Page[], older?: ReadonlyMap<string, Entry>): Map<string, Entry> {
+  const claims = new Map(older);
   for (const { entries } of pages) {
     for (const { entry } of entries) if (entry && !claims.has(entry.key)) claims.set(entry.key, entry);
   }

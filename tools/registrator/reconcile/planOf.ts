@@ -52,6 +52,8 @@ export function planOf(desired: Desired, actual: ReadonlyMap<string, Entry>): Pl
   }
   for (const [key, entry] of desired.entries) {
     const there = actual.get(key);
+    // As we wrote it: nearly all of them, each time.
+    if (there === entry) continue;
     if (there && !isOurs(there) && !isTheSame(there, entry, desired)) {
       const whose = there.owner === "" ? "an entry without an owner stamp" : `engine ${there.owner}`;
       refused.set(key, `${entry.service} at ${entry.address} is already registered by ${whose}`);
