@@ -17,13 +17,20 @@ export async function wipe(consulUrl: string): Promise<void> {
   }
 }
 
-/** Follows a service of the catalog by blocking queries: tells when (ms since the epoch) each container was first seen there. */
+/**
+ * Follows a service of the catalog by blocking queries: tells when (ms since the epoch) each container was first seen there. It asks for
+ * plain answers: Consul would compress all entries again for each new one, and what is measured would wait for that.
+ */
 export function followCatalog(consulUrl: string, service: string, signal: AbortSignal): Map<string, number> {
   const seen = new Map<string, number>();
+  const headers = { "accept-encoding": "identity" };
   const follow = async () => {
     for (let index = "1"; !signal.aborted; ) {
       try {
-        const answer = await fetch(`${consulUrl}/v1/catalog/service/${service}?index=${index}&wait=60s`, { signal });
+        const answer = await fetch(`${consulUrl}/v1/catalog/service/${service}?index=${index}&wait=60s`, {
+          signal,
+          headers,
+        });
         const at = performance.timeOrigin + performance.now();
         for (const { ServiceID } of (await answer.json()) as { ServiceID: string }[]) {
           const container = ServiceID.split(":")[1] ?? "";
