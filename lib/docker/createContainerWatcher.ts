@@ -2,7 +2,7 @@ import { pause } from "../time/pause.ts";
 import { backoff } from "./backoff.ts";
 import { createContainerBook } from "./containerBook.ts";
 import type { ContainerCalls } from "./containerCalls.ts";
-import type { ContainersState } from "./containers.ts";
+import type { Container, ContainersState } from "./containers.ts";
 import { DockerError } from "./dockerError.ts";
 import type { NetworkCalls } from "./networkCalls.ts";
 import { createStateFeed, type Link } from "./stateFeed.ts";
@@ -24,6 +24,8 @@ export interface WatcherOptions {
    * of their networks while the engine starts them saves the wait for their inspect. Default false.
    */
   foresee?: boolean;
+  /** Told of each start that was foreseen, before the state that has it: for what should be under way by then. */
+  onForeseen?: (container: Container) => void;
   /** Everything is subscribed, listed and inspected anew this often. Default 300 000. */
   relistMs?: number;
   /** A silent event stream is doubted after this long: the engine must then answer a ping. Default 10 000. */
@@ -86,6 +88,7 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
     engine,
     book,
     ...(upcoming ? { upcoming } : {}),
+    ...(options.onForeseen ? { foreseen: options.onForeseen } : {}),
     settings,
     log,
     changed: (eventAt) => {

@@ -1,7 +1,7 @@
 import { backoff } from "./backoff.ts";
 import type { ContainerBook, Reading } from "./containerBook.ts";
 import { containerEvent } from "./containerEvent.ts";
-import type { EngineInfo } from "./containers.ts";
+import type { Container, EngineInfo } from "./containers.ts";
 import type { WatchedEngine, WatcherOptions } from "./createContainerWatcher.ts";
 import { DockerError } from "./dockerError.ts";
 import { createEndpointReader, type EndpointReader } from "./endpointReader.ts";
@@ -14,8 +14,10 @@ export interface Session {
   book: ContainerBook;
   /** Absent: nothing is foreseen. */
   upcoming?: UpcomingBook;
-  settings: Required<Omit<WatcherOptions, "log" | "foresee" | "backoffFirstMs" | "backoffCapMs">>;
+  settings: Required<Omit<WatcherOptions, "log" | "foresee" | "onForeseen" | "backoffFirstMs" | "backoffCapMs">>;
   log: WatcherOptions["log"];
+  /** One that was foreseen started; it is in the book next. */
+  foreseen?(container: Container): void;
   /** Something in the book changed. */
   changed(eventAt: number | undefined): void;
   /** A container was told to end. */
@@ -107,6 +109,7 @@ async function follow(
       endpoints?.wake();
       continue;
     }
+    if (foreseen) session.foreseen?.(foreseen);
     const change = session.book.event(event, foreseen);
     if (change || wasUpcoming) session.changed(change?.eventAt);
     if (foreseen) reader.later(event.id, true, foreseenMs);

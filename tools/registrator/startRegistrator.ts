@@ -1,5 +1,5 @@
 import { hostname as ownHostname } from "node:os";
-import type { ContainersState } from "../../lib/docker/containers.ts";
+import type { Container, ContainersState } from "../../lib/docker/containers.ts";
 import type { ContainerWatcher } from "../../lib/docker/createContainerWatcher.ts";
 import { EventBroadcast } from "./eventBroadcast.ts";
 import { containersOf, explainIn, planOfLane } from "./lanesTell.ts";
@@ -131,6 +131,8 @@ export interface Explained {
 
 export interface Registrator {
   status(): RegistratorStatus;
+  /** A container that was foreseen has started (`onForeseen` of the watcher): its services are written now, and not first when the next state has it. */
+  begin(container: Container): void;
   /** What is left to be written; writes nothing, and asks nobody. */
   plan(): RegistryPlan[];
   /** By full id, the beginning of one, or name, for each registry; undefined: no such container runs. */
@@ -216,6 +218,9 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
       unreadable: Object.fromEntries(state?.unreadable ?? []),
       registries: lanes.map((lane) => lane.status()),
     }),
+    begin(container) {
+      for (const lane of lanes) lane.begin(container);
+    },
     plan: () => lanes.map(planOfLane),
     explain: (idOrName) => explainIn(lanes, idOrName),
     events: (signal) => broadcast.events(signal),

@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import fc from "fast-check";
 import {
+  type Container,
   type ContainersState,
   type ContainerWatcher,
   createContainerWatcher,
@@ -108,7 +109,8 @@ describe("a watcher", () => {
 
   test("shows a start that it foresaw before any inspect, and inspects it soon after", async () => {
     const id = engine.create("web");
-    const watcher = watch({ foresee: true });
+    const foreseen: Container[] = [];
+    const watcher = watch({ foresee: true, onForeseen: (container) => foreseen.push(container) });
     await connected(watcher);
     const inspects = () => engine.requests.filter((each) => each.endsWith(`/containers/${id}/json`)).length;
     const before = inspects();
@@ -128,6 +130,7 @@ describe("a watcher", () => {
     const running = await until(watcher, "the start", (state) => state.containers.get(id)?.state.running === true);
     expect(running.containers.get(id)).toBe(upcoming?.get(id) as never);
     expect(running.upcoming?.size).toBe(0);
+    expect(foreseen).toEqual([upcoming?.get(id) as Container]);
     hold = false;
     engine.intercept = () => false;
     engine.rename(id, "web-2");

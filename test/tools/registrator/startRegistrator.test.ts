@@ -105,6 +105,73 @@ describe("startRegistrator", () => {
     expect(registry.writes).toBe(1);
   });
 
+  test("who was made ready is begun at its start: one write, told once; the next state has the last word", async () => {
+    const { registry, watcher, registrator } = start();
+    const stop = new AbortController();
+    const told: string[] = [];
+    const listening = (async () => {
+      for await (const { text } of registrator.events(stop.signal)) told.push(text);
+    })();
+    const [first, second] = [web(2), web(3)];
+    const created = [first, second].map(({ id, name }) => container({ id, name, state: stopped }));
+    watcher.set(created, { upcoming: new Map([first, second].map((each) => [each.id, each])) });
+    await settled(registrator);
+    for (const each of [first, second]) registrator.begin(each);
+    await waitFor(() => registry.entries.size === 2, { what: "both to be written" });
+
+    // The second ended before any state had it.
+    watcher.set([first], { upcoming: new Map() });
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80"]);
+    expect(registry.writes).toBe(3);
+    stop.abort();
+    await listening;
+    expect(told.sort()).toEqual([
+      "deregistered web-3 as web at 172.17.0.3:80",
+      "registered web-2 as web at 172.17.0.2:80",
+      "registered web-3 as web at 172.17.0.3:80",
+    ]);
+  });
+
+  test("nothing is begun that is another's, that a container has already, or that nobody foresaw; nor while the registry is away", async () => {
+    const registry = new FakeRegistry();
+    const other = start(registry, { owner: "engine-2" });
+    other.watcher.set([web(2)]);
+    await settled(other.registrator);
+    const { watcher, registrator } = start(registry);
+    const twin = web(5, { networks: [network("bridge", "172.17.0.3")] });
+    const [others, last] = [web(2), web(6)];
+    const upcoming = [others, twin, last];
+    watcher.set([web(3)], { upcoming: new Map(upcoming.map((each) => [each.id, each])) });
+    await settled(registrator);
+    const before = new Map(registry.entries);
+    const { writes } = registry;
+    for (const each of [others, twin, web(4), web(6)]) registrator.begin(each);
+    expect(registry.writes).toBe(writes);
+
+    registry.fail = () => new Error("connection refused");
+    registry.tell(undefined);
+    await waitFor(() => registrator.status().registries[0]?.lastError, { what: "the error" });
+    registrator.begin(last);
+    expect(registry.writes).toBe(writes);
+    expect(registry.entries).toEqual(before);
+    registry.fail = () => undefined;
+  });
+
+  test("a begun write that fails is tried again", async () => {
+    const { registry, watcher, registrator } = start();
+    const upcoming = web(2);
+    watcher.set([web(2, { state: stopped })], { upcoming: new Map([[upcoming.id, upcoming]]) });
+    await settled(registrator);
+    let failed = 0;
+    registry.fail = (call) => (call === "register" && failed++ === 0 ? new Error("no") : undefined);
+    registrator.begin(upcoming);
+    watcher.set([upcoming], { upcoming: new Map() });
+    await settled(registrator);
+    expect(addresses(registry)).toEqual(["web-2 172.17.0.2:80"]);
+    expect(failed).toBe(2);
+  });
+
   test("at start: what an earlier run left is taken over or out, with no other writes", async () => {
     const registry = new FakeRegistry();
     const first = start(registry);

@@ -4,7 +4,7 @@ import { collectSeldom } from "../../../lib/runtime/collectSeldom.ts";
 import { compileSeldom } from "../../../lib/runtime/compileSeldom.ts";
 import type { OpenRegistry } from "../registries/openRegistry.ts";
 import { settleMemory } from "../settleMemory.ts";
-import { type ExitPolicy, startRegistrator } from "../startRegistrator.ts";
+import { type ExitPolicy, type Registrator, startRegistrator } from "../startRegistrator.ts";
 import type { SwarmMode } from "../swarm/swarmContainers.ts";
 import { type ApiFlags, daemonApi } from "./daemonApi.ts";
 import { closeAll, openRegistries, type RegistryFlags } from "./openRegistries.ts";
@@ -41,7 +41,12 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
     // A template may ask for what only the start decides, and Swarm's services are not the engine's to foresee.
     const hasTemplate = registries.some(({ options }) => options.tags?.includes("{{"));
     const foresee = mode === "off" && !hasTemplate;
-    const watched = createContainerWatcher(api.engine, { log: log.child("docker"), foresee });
+    let begin: Registrator["begin"] | undefined;
+    const watched = createContainerWatcher(api.engine, {
+      log: log.child("docker"),
+      foresee,
+      onForeseen: (container) => begin?.(container),
+    });
     const containers =
       mode === "off"
         ? watched
@@ -52,6 +57,7 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
       options: values.owner ? { owner: values.owner } : {},
       log,
     });
+    begin = (container) => registrator.begin(container);
     void settleMemory(registrator, signal);
     try {
       await api.serve(registrator);

@@ -69,6 +69,11 @@ export class ContainerBook {
     return { booked: sorted([...pages.values()]), keep, upcoming: [...upcoming.values()] };
   }
 
+  /** As what a container that is being started was booked; undefined: it was not, or must be read again. */
+  upcoming(container: Container): BookedContainer | undefined {
+    return currentPage(this.#upcoming.get(container.id), container);
+  }
+
   /** Its page, while nothing in it can have changed. */
   #known(id: string, container: Container): Page | undefined {
     return currentPage(this.#pages.get(id), container) ?? currentPage(this.#upcoming.get(id), container);

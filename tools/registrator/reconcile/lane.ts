@@ -89,6 +89,15 @@ export class Lane {
     this.#apply();
   }
 
+  /** A container of the last state's `upcoming` has started: the next state has it, and need not be waited for. */
+  begin(container: Container): void {
+    if (this.#isClosing || !this.#isReady) return;
+    const booked = this.#book.upcoming(container);
+    const page = booked && this.#turned.get(booked);
+    for (const { entry } of page?.entries ?? [])
+      if (entry && !this.#claims.has(entry.key)) this.#reconciler.begin(entry);
+  }
+
   retryTemplates(): void {
     this.#book.retryTemplates();
     this.#apply();

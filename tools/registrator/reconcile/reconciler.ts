@@ -20,6 +20,8 @@ export class Reconciler {
   readonly #options: Required<Omit<ReconcilerOptions, Told>> & Pick<ReconcilerOptions, Told>;
   readonly #wake = new WakeUp();
   #desired: Desired | undefined;
+  /** While it runs. */
+  #signal: AbortSignal | undefined;
   /** What the registry holds, as far as we know; undefined until it was listed. */
   #actual: Map<string, Entry> | undefined;
   /** What was found to be written and is not done yet, by key; undefined: to be found again. */
@@ -58,6 +60,18 @@ export class Reconciler {
     this.#desired = desired;
     this.#open = undefined;
     this.#wake.call();
+  }
+
+  /** One more entry is wanted, whose place is free as far as we know: it is written before all is compared. What is wanted next has the last word. */
+  begin(entry: Entry): void {
+    const [desired, actual, signal] = [this.#desired, this.#actual, this.#signal];
+    const { key } = entry;
+    if (!desired || !actual || !signal || signal.aborted || this.#listAttempts > 0) return;
+    if (desired.entries.has(key) || actual.has(key) || this.#inFlight.has(key) || this.#failures.of(key)) return;
+    if (this.#inFlight.size >= this.#options.concurrency) return;
+    this.#desired = { ...desired, entries: new Map(desired.entries).set(key, entry) };
+    this.#open = undefined;
+    void this.#step({ kind: "register", entry }, signal);
   }
 
   /** Reads the registry again now. */
@@ -123,6 +137,7 @@ export class Reconciler {
 
   /** Until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
     const stop = () => {
       this.#round.abort(signal.reason);
       this.#wake.call();
