@@ -14,6 +14,7 @@ import { collectSeldom } from ${JSON.stringify(source)};
 const { argv0, pid, env } = process;
 const told = { argv0, pid, args: process.argv.slice(2), comm: readFileSync("/proc/self/comm", "utf8").trim() };
 console.log(JSON.stringify({ ...told, timer: env.BUN_GC_TIMER_DISABLE, markers: env.BUN_JSC_numberOfGCMarkers }));
+if (process.argv[2] === "tool") process.argv.splice(2, 1);
 collectSeldom();
 console.log(JSON.stringify(await Bun.stdin.text()));
 `;
@@ -45,6 +46,16 @@ test("what the user set stays, and with all of it set nothing starts anew", asyn
   expect(told.map((each) => each.markers)).toEqual(["2", "2", undefined]);
   const once = await run([program], { BUN_JSC_numberOfGCMarkers: "2", BUN_GC_TIMER_DISABLE: "1" });
   expect(once.told.map((each) => each.markers)).toEqual(["2", undefined]);
+});
+
+test("words that the program took away are there again", async () => {
+  const { told } = await run([program, "tool", "-internal"]);
+  expect(told.map((each) => each.args)).toEqual([["tool", "-internal"], ["tool", "-internal"], undefined]);
+});
+
+test("one that was given open files keeps them, and goes on as it is", async () => {
+  const { told } = await run(["sh", "-c", 'exec "$0" word 9</dev/null', program]);
+  expect(told).toEqual([expect.objectContaining({ args: ["word"] }), "what it is given"]);
 });
 
 test("a script goes on as it is", async () => {

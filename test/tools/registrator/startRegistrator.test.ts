@@ -133,6 +133,17 @@ describe("startRegistrator", () => {
     ]);
   });
 
+  test("a dry run of the cleanup leaves nothing behind of one that was begun and has ended", async () => {
+    const { registry, watcher, registrator } = start(undefined, { cleanup: "dry-run" });
+    const upcoming = web(2);
+    watcher.set([], { upcoming: new Map([[upcoming.id, upcoming]]) });
+    await settled(registrator);
+    registrator.begin(upcoming);
+    watcher.set([], { upcoming: new Map() });
+    await waitFor(() => registry.writes === 2, { what: "it to be written and taken out" });
+    expect(addresses(registry)).toEqual([]);
+  });
+
   test("nothing is begun that is another's, that a container has already, or that nobody foresaw; nor while the registry is away", async () => {
     const registry = new FakeRegistry();
     const other = start(registry, { owner: "engine-2" });

@@ -22,6 +22,7 @@ export interface RunFlags extends RegistryFlags, ApiFlags {
  */
 export async function run(context: Context, values: RunFlags, own: Options): Promise<number> {
   const { log, signal } = context;
+  if (signal.aborted) return 0;
   collectSeldom();
   // A container's start is a few hundred short functions once in a while: to compile them takes longer than to run them.
   compileSeldom();

@@ -94,6 +94,7 @@ export class Lane {
     if (this.#isClosing || !this.#isReady) return;
     const booked = this.#book.upcoming(container);
     const page = booked && this.#turned.get(booked);
+    if (page && this.#options.dryRun) this.#alive.add(container.id);
     for (const { entry } of page?.entries ?? [])
       if (entry && !this.#claims.has(entry.key)) this.#reconciler.begin(entry);
   }
