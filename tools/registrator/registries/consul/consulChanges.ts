@@ -7,6 +7,8 @@ const lookMs = 1000;
 /** A change that comes with writes of ours is looked at when those are over, for so long, or after so long at most, in ms. */
 const ownWritesQuietMs = 500;
 const ownWritesMostMs = 3000;
+/** How often it is seen, in ms, whether the next write of ours was made. */
+const nextWriteMs = 20;
 /** A wait of Consul's own; Consul adds up to a sixteenth. */
 const waitSeconds = 30;
 /** All of a node's services but none of them: only the index is wanted. */
@@ -61,6 +63,12 @@ async function ownWritesOver(
   for (let ms = 0; writes() !== seen && ms < ownWritesMostMs && !signal.aborted; ms += ownWritesQuietMs) {
     seen = writes();
     await rest(ownWritesQuietMs, signal);
+  }
+  // They go on. A look takes a while, and shall not hold up a write: it comes right after one, as far from the next as can be.
+  const last = writes();
+  const goesOn = last !== seen;
+  for (let ms = 0; goesOn && writes() === last && ms < ownWritesQuietMs && !signal.aborted; ms += nextWriteMs) {
+    await rest(nextWriteMs, signal);
   }
 }
 
