@@ -6,7 +6,7 @@ import { merged } from "../stamped/merged.ts";
 
 export interface ConsulKvOptions {
   client: ConsulClient;
-  /** What is listed and watched: of the entries, and of the stamps; with a "/" at the end. */
+  /** What is listed and watched: of the stamps, and of the entries; with a "/" at the end. */
   prefixes: readonly string[];
 }
 

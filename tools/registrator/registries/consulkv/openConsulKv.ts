@@ -24,7 +24,7 @@ export async function openConsulKv(
   const root = path.replace(/^\/+|\/+$/g, "");
   if (root === "") throw new ExitError(1, "consulkv: prefix required e.g.: consulkv://<host>/<prefix>");
   const client = new ConsulClient(isSocket ? consulSocket(socket, env) : consulTarget(uri, env), log, 5000);
-  const backend = consulKvBackend({ client, prefixes: [`${root}/`, `${stampPrefix}${root}/`] });
+  const backend = consulKvBackend({ client, prefixes: [`${stampPrefix}${root}/`, `${root}/`] });
   return {
     registry: stampedRegistry({
       name: "consulkv",

@@ -51,13 +51,13 @@ export function etcdKeys(
       if (chosen) return;
       api ??= (await client.hasV2(signal)) ? "v2" : "v3";
       if (api === "v2") {
-        const directories = [root || "/", stampPrefix + root];
+        const directories = [stampPrefix + root, root || "/"];
         chosen = etcd2Backend({ client, directories, ttl, ttlRefresh });
       } else {
         store = await openStore(storeUrl, { log });
         if (closed) return void (await store.close());
         if (ttl > 0) lease = new SharedLease(store, ttl * 1000, ttlRefresh * 1000, log);
-        chosen = etcd3Backend({ store, prefixes: [`${root}/`, `${stampPrefix}${root}/`], lease });
+        chosen = etcd3Backend({ store, prefixes: [`${stampPrefix}${root}/`, `${root}/`], lease });
       }
       log.info(`etcd: keys are kept by its ${api} API`, { endpoint: target.url });
     },

@@ -28,7 +28,11 @@ export interface KeyBackend {
   /** How often each key has to be written again to stay, in ms; absent: never. */
   readonly heartbeatMs?: number | undefined;
   ping(signal: AbortSignal): Promise<void>;
-  /** Every key below the entries' root and the stamps' root. */
+  /**
+   * Every key below the stamps' root and the entries' root; the stamps first. What another write makes in between is then an entry
+   * without a stamp, which nobody touches, and of which the news tells. Read the other way it would be a stamp alone, as is left of a write that broke
+   * off: that is taken away, and its entry would be nobody's for ever.
+   */
   list(signal: AbortSignal): Promise<Map<string, Pair>>;
   /**
    * All or none where the registry can, else in their order.

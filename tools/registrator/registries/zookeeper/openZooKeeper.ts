@@ -44,7 +44,7 @@ export async function openZooKeeper(
     onWatch: (event) => watch.event(event),
     ...(login ? { auth: { scheme: "digest", credentials: login } } : {}),
   });
-  const backend = zooKeeperBackend({ zk, watch, roots: [root, stampPrefix + root] });
+  const backend = zooKeeperBackend({ zk, watch, roots: [stampPrefix + root, root] });
   return {
     registry: stampedRegistry({
       name: "zookeeper",

@@ -5,7 +5,7 @@ import type { SessionWatch } from "./sessionWatch.ts";
 export interface ZooKeeperBackendOptions {
   zk: ZooKeeper;
   watch: SessionWatch;
-  /** Where the entries and the stamps are: ROOT/NAME/KEY. "" is the top. */
+  /** Where the stamps and the entries are: ROOT/NAME/KEY. "" is the top. */
   roots: readonly string[];
 }
 
