@@ -7,7 +7,7 @@ const shared = new Map<string, string>();
 const maxShared = 4096;
 const maxSharedLetters = 256;
 
-function share(text: string | null | undefined): string {
+function share(text: string | undefined): string {
   if (!text) return "";
   if (text.length > maxSharedLetters) return text;
   const known = shared.get(text);
