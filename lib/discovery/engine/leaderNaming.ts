@@ -4,7 +4,7 @@ import type { EngineLog } from "./engineLog.ts";
 import { instanceKey, leaderKey } from "./keys.ts";
 import { encodeValue } from "./storedValues.ts";
 
-/** Names the next leader of an "oldest" service whose named leader has gone (see leaderOf); the first daemon to do so wins. */
+/** Names the next leader of an "oldest" service whose named leader has gone, or has come only now (see leaderOf); the first daemon to do so wins. */
 export class LeaderNaming {
   readonly #store: Store;
   readonly #catalog: Catalog;

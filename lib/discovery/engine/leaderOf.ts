@@ -9,7 +9,7 @@ export interface NamedLeader {
 
 export interface LeaderDecision {
   leader?: Leader;
-  /** An "oldest" service whose named leader is gone: this one is next, but has to be named to get a greater token. */
+  /** Of an "oldest" service with a naming: this one is next, but has to be named (again) to get the right token. */
   toName?: string;
 }
 
@@ -29,28 +29,31 @@ export function sinceOf({ instance, standing }: Candidate): number {
  * - "oldest": of those that are usable, the one that has been so the longest (its index, unless it was down in between); when that
  *   one goes, the next has a higher number, and newcomers have higher ones still.
  * - "manual": the named one while it is registered. Token: the later of being named and being registered.
- * - "oldest" with a leader named all the same (by a meta's `leader_id`): the named one while it is registered; then the
- *   oldest. If that one is older than the naming, its index would be a smaller token, so it is named first.
+ * - "oldest" with a leader named all the same (by a meta's `leader_id`): the named one while it is usable, then the oldest. Whose
+ *   index would be a smaller token, or would leave the next one's smaller, is named (again) first: an oldest that is older than the
+ *   naming, and a named one that came after it.
  */
 export function leaderOf(
   type: ServiceConfig["leader_type"],
   instances: ReadonlyMap<string, Candidate>,
   named: NamedLeader | undefined,
 ): LeaderDecision {
-  if (named) {
-    const candidate = instances.get(named.id);
-    if (candidate && (type === "manual" || isUsable(candidate.instance))) {
-      const { instance } = candidate;
-      const since = type === "manual" ? (instance.index ?? 0) : sinceOf(candidate);
-      return { leader: { instance, fencingToken: Math.max(named.rev, since) } };
-    }
+  const candidate = named && instances.get(named.id);
+  if (type === "manual") {
+    if (!named || !candidate) return {};
+    const { instance } = candidate;
+    return { leader: { instance, fencingToken: Math.max(named.rev, instance.index ?? 0) } };
   }
-  if (type === "manual") return {};
+  const wished = candidate && isUsable(candidate.instance) ? candidate : undefined;
+  if (named && wished && sinceOf(wished) <= named.rev) {
+    return { leader: { instance: wished.instance, fencingToken: named.rev } };
+  }
   const oldest = oldestOf(instances);
   if (!oldest) return {};
   const since = sinceOf(oldest);
-  if (named && since <= named.rev) return { toName: oldest.instance.id };
-  return { leader: { instance: oldest.instance, fencingToken: since } };
+  if (named && since <= named.rev) return { toName: (wished ?? oldest).instance.id };
+  const leader = { instance: oldest.instance, fencingToken: since };
+  return wished && wished !== oldest ? { leader, toName: wished.instance.id } : { leader };
 }
 
 function oldestOf(instances: ReadonlyMap<string, Candidate>): Candidate | undefined {

@@ -42,7 +42,7 @@ export interface ServiceState {
   meta: ServiceMeta | undefined;
   named: NamedLeader | undefined;
   leader: Leader | undefined;
-  /** An "oldest" service without a leader until this one is named: see leaderOf. */
+  /** Who is to be named in an "oldest" service: see leaderOf. */
   toName: string | undefined;
   sorted: readonly Instance[] | undefined;
   /** Index of the last change that anybody can see. */

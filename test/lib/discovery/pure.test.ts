@@ -88,6 +88,16 @@ describe("leaderOf", () => {
     expect(leaderOf("oldest", map(["a", 5]), { id: "b", rev: 9 })).toEqual({ toName: "a" });
     expect(leaderOf("oldest", map(["c", 11]), { id: "b", rev: 9 }).leader?.fencingToken).toBe(11);
   });
+
+  test("oldest with a leader named before it came: named again, so that the next one's token is not smaller than its", () => {
+    const b = { id: "b", rev: 4 };
+    const { leader, toName } = leaderOf("oldest", map(["a", 5], ["b", 6]), b);
+    expect([leader?.instance.id, leader?.fencingToken, toName]).toEqual(["a", 5, "b"]);
+    expect(leaderOf("oldest", map(["a", 3], ["b", 6]), b)).toEqual({ toName: "b" });
+    expect(leaderOf("oldest", map(["a", 5], ["b", 6]), { id: "b", rev: 7 }).leader?.fencingToken).toBe(7);
+    expect(leaderOf("oldest", map(["b", 6], ["c", 8]), b)).toMatchObject({ leader: { fencingToken: 6 } });
+    expect(leaderOf("oldest", map(["b", 6]), b).toName).toBeUndefined();
+  });
 });
 
 test("eventsOf: those that came by index, those that went, meta, leader; only the last completes the revision", () => {
