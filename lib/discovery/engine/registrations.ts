@@ -17,6 +17,7 @@ import { fromStoreError, instanceNotFound, notReached, serviceNotFound, unavaila
 import type { Replica } from "./replica.ts";
 import type { InstanceRecord } from "./serviceState.ts";
 import { firstStanding, standingAfter } from "./standingAfter.ts";
+import { decodeInstance } from "./storedValues.ts";
 
 interface RegistrationsOptions {
   store: Store;
@@ -45,6 +46,8 @@ interface Written {
 
 /** A write whose key changed meanwhile is tried again, so often. */
 const attempts = 5;
+/** Those of a batch that are written one by one, at a time. */
+const atOnce = 64;
 
 /** Instances come, beat, change their state and go: the writing half of what an engine does for them. */
 export class Registrations {
@@ -66,16 +69,7 @@ export class Registrations {
     const before = holdings.get(service, instance.id);
     const holding = this.#newHolding(service, instance, asked, before);
     try {
-      for (let attempt = 1; ; attempt++) {
-        const { ok } = await this.#writeUnderLease((lease) => {
-          const { conditions, operation } = this.#put(holding, lease);
-          return { if: conditions, then: [operation] };
-        });
-        if (ok) break;
-        this.#checkService(service);
-        if (attempt === attempts) throw unavailable("the registration changes too often elsewhere");
-        await this.#options.clock.sleep(10 * attempt, this.#options.signal);
-      }
+      await this.#writeOne(holding);
       holding.seenAt = this.#options.awake();
     } catch (error) {
       this.#putBack(holding, before);
@@ -190,17 +184,42 @@ export class Registrations {
     return holding;
   }
 
-  /** The put of a registration as things are now: over what is known of it, with the state that it has. */
+  /** @throws {DiscoveryError} */
+  async #writeOne(holding: Holding): Promise<void> {
+    const { service, instance } = holding;
+    const key = instanceKey(service, instance.id);
+    let unreadable = 0;
+    for (let attempt = 1; ; attempt++) {
+      const { ok, entries } = await this.#writeUnderLease((lease) => {
+        const { conditions, operation } = this.#put(holding, lease, key, unreadable);
+        return { if: conditions, then: [operation], else: [{ op: "get", key }] };
+      });
+      if (ok) return;
+      this.#checkService(service);
+      if (attempt === attempts) throw unavailable("the registration changes too often elsewhere");
+      const there = entries[0];
+      unreadable = there && !decodeInstance(there.value) ? there.modRev : 0;
+      await this.#options.clock.sleep(10 * attempt, this.#options.signal);
+    }
+  }
+
+  /**
+   * The put of a registration as things are now: over what is known of it, with the state that it has. What is there unknown to us
+   * has a state too, and is not written over; `unreadable` is the revision of what nobody can read, which is.
+   */
   #put(
     { service, instance, ttlAsked }: Holding,
     lease: string,
-    key = instanceKey(service, instance.id),
+    key: string,
+    unreadable = 0,
   ): Omit<BatchItem<Holding>, "item"> {
     const record: InstanceRecord | undefined = this.#catalog.service(service)?.instances.get(instance.id);
     const standing = record ? record.standing : firstStanding(instance);
     const value = instanceValue({ instance, ttlAsked, standing }, this.#options.daemon);
-    const conditions: Condition[] = [{ key: configKey(service), exists: true }];
-    if (record) conditions.push({ key, modRev: record.modRev });
+    const conditions: Condition[] = [
+      { key: configKey(service), exists: true },
+      { key, modRev: record?.modRev ?? unreadable },
+    ];
     const operation = { op: "put", key, value, lease } as const;
     return record ? { conditions, operation } : { conditions, operation, creates: service };
   }
@@ -215,14 +234,7 @@ export class Registrations {
       if (!(await replica.reached(rev, writeTimeoutMs))) throw unavailable("the store's watch does not show it yet");
       const now = awake();
       for (const { holding } of lot) holding.seenAt = now;
-      for (const one of refused) {
-        this.#putBack(one.holding, one.before);
-        const { service } = one.holding;
-        const error = this.#catalog.service(service)
-          ? unavailable("the registration changed elsewhere meanwhile")
-          : serviceNotFound(service);
-        for (const at of one.at) fail(at, error);
-      }
+      await this.#writeEach(refused, fail);
     } catch (error) {
       if (error instanceof StoreError && error.code === "lease_expired") keeper.nudge();
       for (const { holding, before, at } of lot) {
@@ -231,6 +243,21 @@ export class Registrations {
       }
     } finally {
       for (const { holding } of lot) holding.writing--;
+    }
+  }
+
+  /** Those that changed elsewhere meanwhile, one by one. */
+  async #writeEach(lot: readonly Written[], fail: (at: number, error: DiscoveryError) => void): Promise<void> {
+    for (let from = 0; from < lot.length; from += atOnce) {
+      const writes = lot.slice(from, from + atOnce).map(async ({ holding, before, at }) => {
+        try {
+          await this.#writeOne(holding);
+        } catch (error) {
+          this.#putBack(holding, before);
+          for (const one of at) fail(one, told(error));
+        }
+      });
+      await Promise.all(writes);
     }
   }
 

@@ -419,4 +419,76 @@ test("spoilt entries of others hide only themselves", async () => {
   await engine.register("web", b);
   expect(engine.instances("web")).toHaveLength(2);
   expect(engine.meta("web")).toBeUndefined();
+  // Who registers where a spoilt one is takes its place.
+  for (const [at, id] of [c.id, d.id].entries()) {
+    await store.txn({ then: [{ op: "put", key: `/discoverd/v1/s/web/i/${id}`, value }] });
+    await settle();
+    expect(engine.instances("web")).toHaveLength(2 + at);
+    const written = at === 0 ? engine.register("web", c) : engine.registerAll([{ service: "web", instance: d }]);
+    await settle();
+    await clock.advance(10);
+    expect(await written).not.toEqual([expect.anything()]);
+    expect(engine.instances("web")).toHaveLength(3 + at);
+  }
 });
+
+test("a leader that was named before it came, and goes: no later leadership has a smaller token", async () => {
+  const { events } = watch({ kinds: ["leader"] });
+  await engine.setMeta("web", { data: {}, index: 0, leader_id: b.id });
+  await engine.register("web", a);
+  await engine.register("web", b);
+  await settle();
+  expect(engine.leader("web")?.instance.id).toBe(b.id);
+  await engine.setState("web", b.id, { state: "down" });
+  await settle();
+  expect(engine.leader("web")?.instance.id).toBe(a.id);
+  const tokens = events.flatMap(({ fencingToken }) => fencingToken ?? []);
+  expect(tokens).toHaveLength(3);
+  expect(tokens).toEqual([...new Set(tokens)].sort((x, y) => x - y));
+});
+
+describe.each(["alone", "in a batch"])(
+  "a registration, %s, of what another daemon has that ours has not seen yet",
+  (how) => {
+    test("keeps its state and its place", async () => {
+      const gate = Promise.withResolvers<void>();
+      let isHeld = false;
+      const late: Store = new Proxy(store, {
+        get(target, name) {
+          const value = Reflect.get(target, name, target);
+          if (name === "watch") {
+            return async function* (...args: Parameters<Store["watch"]>) {
+              for await (const event of target.watch(...args)) {
+                if (isHeld) await gate.promise;
+                yield event;
+              }
+            };
+          }
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+      const other = await openEngine(late, { clock });
+      engines.push(other);
+      await waitFor(() => other.instances("web"), { what: "the service" });
+      await other.register("web", a); // by then it has its lease
+      await other.deregister("web", a.id);
+      isHeld = true;
+      const { events } = watch({ kinds: ["leader"] });
+      await engine.register("web", b);
+      await engine.register("web", c);
+      await engine.setState("web", b.id, { state: "maintenance" });
+      expect(other.instances("web")).toEqual([]);
+      const written = how === "alone" ? other.register("web", b) : other.registerAll([{ service: "web", instance: b }]);
+      await settle();
+      gate.resolve();
+      await settle();
+      await clock.advance(10);
+      expect(await written).toEqual(how === "alone" ? undefined : [undefined]);
+      await settle();
+      expect(engine.instances("web")).toMatchObject([{ id: b.id, state: "maintenance" }, { id: c.id }]);
+      expect(engine.leader("web")?.instance.id).toBe(c.id);
+      const tokens = events.flatMap(({ fencingToken }) => fencingToken ?? []);
+      expect(tokens).toEqual([...tokens].sort((x, y) => x - y));
+    });
+  },
+);
