@@ -8,7 +8,18 @@ export interface Transport {
   tls?: { ca?: string; cert?: string; key?: string; rejectUnauthorized?: boolean };
 }
 
-export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
+export type Fetch = (url: string, init?: FetchInit) => Promise<Response>;
+
+/** What socketFetch can do besides; elsewhere it has no effect. */
+export interface FetchInit extends RequestInit {
+  /**
+   * Takes the body of an answer with 2xx as it comes, on the turn in which it comes; the response's own body has what was not taken:
+   * nothing, or all of it. What it throws ends the connection, and the response's body with it.
+   */
+  sink?: (bytes: Uint8Array) => void;
+  /** Resolves when the answer is whole, unless its body is larger than so many bytes; `wholeBody` then has it. */
+  gather?: number;
+}
 
 interface DenoHttp {
   createHttpClient(options: Record<string, unknown>): unknown;

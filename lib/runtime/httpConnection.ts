@@ -1,5 +1,7 @@
+import type { FetchInit } from "./fetchVia.ts";
 import { type ResponseHead, ResponseParser, ResponseSyntaxError } from "./responseParser.ts";
 import type { TcpSocket } from "./tcp.ts";
+import { wholeResponse } from "./wholeResponse.ts";
 
 /** A connection that carries one request after another, each with its answer (RFC 9112). */
 export interface HttpConnection {
@@ -20,6 +22,9 @@ export interface HttpRequest {
   /** Head and body. */
   bytes: Uint8Array;
   signal: AbortSignal | undefined;
+  /** As in {@link FetchInit}. */
+  sink?: FetchInit["sink"];
+  gather?: FetchInit["gather"];
 }
 
 export class HttpConnectionError extends Error {
@@ -91,23 +96,36 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
   /** Hands on what has come. */
   function hand(): void {
     if (!answer?.head) return;
-    const { head, waiting, body, request } = answer;
+    const { head, body, request } = answer;
     const isWhole = parser.isDone;
     const isBodiless = request.method === "HEAD" || bodiless.has(head.status);
+    if (request.sink && head.status < 300 && !sunk(answer, request.sink)) return;
+    const { waiting } = answer;
     answer.waiting = [];
     if (body) {
       for (const chunk of waiting) body.enqueue(chunk);
       if (isWhole) body.close();
       else if ((body.desiredSize ?? 0) <= 0) socket.pause();
     } else if (isWhole) {
-      answer.resolve(new Response(isBodiless ? null : joined(waiting), head));
+      answer.resolve(wholeResponse(isBodiless ? null : joined(waiting), head));
     } else if (!isBodiless) {
       answer.waiting = waiting;
+      if (sizeOf(waiting) <= (request.gather ?? -1)) return;
       answer.resolve(new Response(bodyOf(answer), head));
       hand();
       return;
     }
     if (isWhole) finish(head.keeps);
+  }
+
+  /** Gives what waits to the sink; false: that ended it all. */
+  function sunk(mine: Answer, sink: NonNullable<FetchInit["sink"]>): boolean {
+    try {
+      for (const chunk of mine.waiting.splice(0)) sink(chunk);
+    } catch (error) {
+      lose(error);
+    }
+    return mine === answer;
   }
 
   function bodyOf(mine: Answer): ReadableStream<Uint8Array> {
@@ -194,6 +212,10 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
       });
     },
   };
+}
+
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((size, { byteLength }) => size + byteLength, 0);
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

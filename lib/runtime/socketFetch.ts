@@ -1,4 +1,4 @@
-import { type Fetch, fetchVia, type Transport } from "./fetchVia.ts";
+import { type Fetch, type FetchInit, fetchVia, type Transport } from "./fetchVia.ts";
 import { createHttpConnection, type HttpConnection, HttpConnectionError } from "./httpConnection.ts";
 import { runtime } from "./runtime.ts";
 import { connectTcp, type TcpAddress } from "./tcp.ts";
@@ -26,17 +26,18 @@ export function socketFetch(transport: Transport): Fetch {
   const { unix } = transport;
   if (runtime !== "bun" || transport.tls || (unix === undefined && hasProxy(process.env))) return otherwise;
   const pool = new Map<string, Idle[]>();
+  const targets = new Targets();
 
   return async (url, init = {}) => {
-    const target = new URL(url);
+    const target = targets.of(url);
     const { method = "GET", body, keepalive, redirect } = init;
     const signal = init.signal ?? undefined;
     const isPlain = body === undefined || body === null || typeof body === "string" || body instanceof Uint8Array;
-    if (target.protocol !== "http:" || target.username !== "" || !isPlain) return await otherwise(url, init);
+    if (!target || !isPlain) return await otherwise(url, init);
     signal?.throwIfAborted();
     const isOnce = keepalive === false;
-    const bytes = requestBytes(method, target, new Headers(init.headers), body ?? undefined, isOnce);
-    const request = { method, bytes, signal };
+    const bytes = requestBytes(method, target, linesOf(init.headers), body ?? undefined, isOnce);
+    const request = { method, bytes, signal, ...askedOf(init) };
 
     const idle = (pool.get(target.host) ?? pool.set(target.host, []).get(target.host)) as Idle[];
     const pooled = isOnce ? undefined : idle;
@@ -56,6 +57,43 @@ export function socketFetch(transport: Transport): Fetch {
   };
 }
 
+function askedOf({ sink, gather }: FetchInit): Pick<FetchInit, "sink" | "gather"> {
+  return { ...(sink ? { sink } : {}), ...(gather === undefined ? {} : { gather }) };
+}
+
+interface Target {
+  host: string;
+  hostname: string;
+  port: number;
+  /** With the query. */
+  path: string;
+}
+
+/** A path that is as it would be sent: nothing in it is to be encoded, and no segment of it is a dot. */
+const plainPath = /^(?:\/(?!\.|%2[eE])[\w.~%:@!$&()*+,;=-]*)+(?:\?[\w.~%:@!$&()*+,;=/?-]*)?$/;
+/** Hosts remembered. */
+const maxHosts = 64;
+
+/** Reads URLs; most are of one host, and of that all is known but the path. */
+class Targets {
+  readonly #hosts = new Map<string, Omit<Target, "path">>();
+
+  /** undefined: it is not plain HTTP. @throws {TypeError} it is no URL */
+  of(url: string): Target | undefined {
+    const end = url.indexOf("/", 7);
+    const origin = url.slice(0, end);
+    const path = url.slice(end);
+    const known = end < 0 ? undefined : this.#hosts.get(origin);
+    if (known && plainPath.test(path)) return { ...known, path };
+    const { protocol, username, host, hostname, port, pathname, search } = new URL(url);
+    if (protocol !== "http:" || username !== "") return undefined;
+    const found = { host, hostname: hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(port || 80) };
+    if (this.#hosts.size >= maxHosts) this.#hosts.clear();
+    if (end > 0) this.#hosts.set(origin, found);
+    return { ...found, path: pathname + search };
+  }
+}
+
 interface Idle {
   connection: HttpConnection;
   /** performance.now() */
@@ -72,13 +110,12 @@ function takeIdle(idle: Idle[]): HttpConnection | undefined {
 }
 
 async function connect(
-  target: URL,
+  target: Target,
   unix: string | undefined,
   idle: Idle[] | undefined,
   signal: AbortSignal | undefined,
 ): Promise<HttpConnection> {
-  const hostname = target.hostname.replace(/^\[(.*)\]$/, "$1");
-  const address: TcpAddress = unix === undefined ? { hostname, port: Number(target.port || 80) } : { unix };
+  const address: TcpAddress = unix === undefined ? { hostname: target.hostname, port: target.port } : { unix };
   const socket = await connectTcp(address, signal ?? new AbortController().signal);
   const connection = createHttpConnection(socket, () => {
     if (!idle) connection.close();
@@ -87,21 +124,34 @@ async function connect(
   return connection;
 }
 
-/** @throws {TypeError} a header that would not be one line */
 function requestBytes(
   method: string,
-  { host, pathname, search }: URL,
-  headers: Headers,
+  { host, path }: Target,
+  headerLines: string,
   body: string | Uint8Array | undefined,
   isOnce: boolean,
 ): Uint8Array {
   const content = typeof body === "string" ? Buffer.from(body) : body;
-  let head = `${method} ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\n`;
-  for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${headerLines}`;
   if (isOnce) head += "connection: close\r\n";
   if (content || (method !== "GET" && method !== "HEAD")) head += `content-length: ${content?.byteLength ?? 0}\r\n`;
   const start = Buffer.from(`${head}\r\n`, "latin1");
   return content ? Buffer.concat([start, content]) : start;
+}
+
+/** @throws {TypeError} a header that would not be one line */
+function linesOf(headers: RequestInit["headers"]): string {
+  let lines = "";
+  for (const [name, value] of isPlainHeaders(headers) ? Object.entries(headers) : new Headers(headers)) {
+    lines += `${name}: ${value}\r\n`;
+  }
+  return lines;
+}
+
+/** As nearly all are: nothing about them is to be checked or changed. */
+function isPlainHeaders(headers: RequestInit["headers"]): headers is Record<string, string> {
+  if (!headers || headers instanceof Headers || Array.isArray(headers)) return false;
+  return Object.entries(headers).every(([name, value]) => /^[a-z-]+$/.test(name) && /^[!-~]+(?: [!-~]+)*$/.test(value));
 }
 
 /** Which variables the runtime's own `fetch` heeds for plain HTTP. */

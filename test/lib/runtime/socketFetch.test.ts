@@ -3,6 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { socketFetch } from "../../../lib/runtime/socketFetch.ts";
 import { listenTcp, type TcpSocket } from "../../../lib/runtime/tcp.ts";
+import { wholeBody } from "../../../lib/runtime/wholeResponse.ts";
 import { scratchDir } from "../../testbed/scratch.ts";
 import { waitFor } from "../../testbed/waitFor.ts";
 
@@ -71,7 +72,8 @@ test("an answer is the same wherever it is cut, with a length, in chunks or to t
       fc.constantFrom(...framings),
       fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }),
       fc.array(fc.nat(2000), { maxLength: 8 }),
-      async (framing, parts, cuts) => {
+      fc.constantFrom("read", "sunk", "gathered", "too large to gather"),
+      async (framing, parts, cuts, how) => {
         const body = Buffer.concat(parts);
         const chunks = parts.filter((part) => part.length > 0);
         const sent = {
@@ -88,13 +90,107 @@ test("an answer is the same wherever it is cut, with a length, in chunks or to t
         send = (socket) => {
           void pieces(socket, bytes, cuts).then(() => framing === "close" && socket.end());
         };
-        const response = await fetch(server.url, { signal: signal() });
-        expect(Buffer.from(await response.arrayBuffer()).equals(body)).toBe(true);
+        const taken: Uint8Array[] = [];
+        const gather = how === "gathered" ? body.length : Math.max(0, body.length - 1);
+        const response = await fetch(server.url, {
+          signal: signal(),
+          ...(how === "sunk" ? { sink: (chunk: Uint8Array) => taken.push(chunk) } : {}),
+          ...(how === "gathered" || how === "too large to gather" ? { gather } : {}),
+        });
+        if (how === "gathered") expect(wholeBody(response)).toEqual(new Uint8Array(body));
+        const read = Buffer.from(await response.arrayBuffer());
+        if (how === "sunk") expect(read.length).toBe(0);
+        expect((how === "sunk" ? Buffer.concat(taken) : read).equals(body)).toBe(true);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 400 },
   );
 }, 30_000);
+
+test("a sink is called before the answer's own turn comes, and takes nothing of a refusal", async () => {
+  let status = 200;
+  const server = await scripted((socket) => text(socket, `HTTP/1.1 ${status} X\r\ncontent-length: 2\r\n\r\nhi`));
+  const fetch = socketFetch({});
+  let taken = "";
+  const sink = (bytes: Uint8Array) => {
+    taken += Buffer.from(bytes).toString();
+  };
+  const init = { signal: signal(), sink };
+  expect(await (await fetch(server.url, init)).text()).toBe("");
+  expect(taken).toBe("hi");
+  for (status of [404, 500]) expect(await (await fetch(server.url, init)).text()).toBe("hi");
+  expect(taken).toBe("hi");
+});
+
+test("what a sink throws ends the answer and the connection: in its first packet, and later", async () => {
+  const server = await scripted((socket, request) => {
+    text(socket, `HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n${request.includes("/now") ? "bad" : "abc"}`);
+    setTimeout(() => text(socket, "bad"), 20);
+  });
+  const fetch = socketFetch({});
+  const failure = new Error("that is bad");
+  const sink = (bytes: Uint8Array) => {
+    if (Buffer.from(bytes).toString() === "bad") throw failure;
+  };
+  await expect(fetch(`${server.url}/now`, { signal: signal(), sink })).rejects.toBe(failure);
+  const response = await fetch(`${server.url}/later`, { signal: signal(), sink });
+  await expect(response.text()).rejects.toBe(failure);
+  await fetch(`${server.url}/later`, { signal: signal() }).then((last) => last.body?.cancel());
+  expect(server.sockets.length).toBe(3);
+});
+
+test("what is gathered and does not come to its end is an error, and heeds its signal", async () => {
+  const server = await scripted((socket, request) => {
+    text(socket, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc");
+    if (request.includes("/cut")) socket.end();
+  });
+  const fetch = socketFetch({});
+  const cut = fetch(`${server.url}/cut`, { signal: signal(), gather: 100 });
+  await expect(cut).rejects.toMatchObject({ code: "ECONNRESET" });
+  const ending = new AbortController();
+  const waiting = fetch(server.url, { signal: ending.signal, gather: 100 });
+  await waitFor(() => server.requests.length === 2, { what: "the request" });
+  const reason = new Error("enough");
+  ending.abort(reason);
+  await expect(waiting).rejects.toBe(reason);
+});
+
+test("a request's path and headers are those of the runtime's own fetch, the first time and again", async () => {
+  const server = await scripted((socket) => text(socket, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  const fetch = socketFetch({});
+  const paths = [
+    "",
+    "/",
+    "/a//b",
+    "/a/./b",
+    "/a/../b",
+    "/%2e%2E/b",
+    "/.a",
+    "/a.b/c..",
+    "/a b",
+    "/é?é='#x",
+    "?q",
+    "/a?b/../c",
+    "/\\a",
+    '/a|b^c`d{e}"f<g>',
+  ];
+  for (const path of [...paths, ...paths]) {
+    const asked = `${server.url}${path}`;
+    await fetch(asked, { signal: signal() });
+    const { pathname, search } = new URL(asked);
+    expect(server.requests.at(-1)?.split(" ")[1]).toBe(pathname + search);
+  }
+  for (const headers of [{ "X-Case": " a " }, [["x-list", "1"]] as [string, string][], new Headers({ B: "2" })]) {
+    await fetch(server.url, { signal: signal(), headers });
+    const lines = server.requests.at(-1)?.split("\r\n").slice(2, 3);
+    expect(lines).toEqual([...new Headers(headers)].map(([name, value]) => `${name}: ${value}`));
+  }
+  for (const name of ["a b", "a\r\nb", ""])
+    await expect(fetch(server.url, { headers: { [name]: "x" } })).rejects.toThrow();
+  for (const value of ["a\r\nb: c", "a\nb", "a\0b"]) {
+    await expect(fetch(server.url, { headers: { a: value } })).rejects.toThrow();
+  }
+});
 
 test("a large body is read no faster than it is taken, and whole", async () => {
   const size = 8 << 20;
