@@ -1,3 +1,4 @@
+import { wholeBody } from "../runtime/wholeResponse.ts";
 import { DockerError } from "./dockerError.ts";
 
 /**
@@ -11,6 +12,11 @@ export async function boundedBody(response: Response, limit: number, what: strin
   if (told > limit) {
     await response.body?.cancel();
     throw tooLarge();
+  }
+  const whole = wholeBody(response);
+  if (whole) {
+    if (whole.byteLength > limit) throw tooLarge();
+    return whole;
   }
   if (!response.body) return new Uint8Array();
   const reader = response.body.getReader();
@@ -29,6 +35,8 @@ export async function boundedBody(response: Response, limit: number, what: strin
   return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /**
  * JSON from bytes.
  *
@@ -37,7 +45,7 @@ export async function boundedBody(response: Response, limit: number, what: strin
 export function parseJsonBytes(bytes: Uint8Array, what: string): unknown {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch (cause) {
     throw new DockerError("bad_answer", `${what}: the answer is not UTF-8`, { cause });
   }

@@ -231,7 +231,7 @@ export function createContainerBook(): ContainerBook {
 }
 
 /** One that waits for its restart says that it is running, too. */
-function hasProcess({ state }: Container): boolean {
+export function hasProcess({ state }: Pick<Container, "state">): boolean {
   return state.running && state.status !== "restarting";
 }
 

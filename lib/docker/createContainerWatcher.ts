@@ -24,8 +24,8 @@ export interface WatcherOptions {
    * of their networks while the engine starts them saves the wait for their inspect. Default false.
    */
   foresee?: boolean;
-  /** Told of each start that was foreseen, before the state that has it: for what should be under way by then. */
-  onForeseen?: (container: Container) => void;
+  /** Told of each start that an event tells of, before the state that has it: for what should be under way by then. */
+  onStarted?: (container: Container) => void;
   /** Everything is subscribed, listed and inspected anew this often. Default 300 000. */
   relistMs?: number;
   /** A silent event stream is doubted after this long: the engine must then answer a ping. Default 10 000. */
@@ -88,7 +88,7 @@ export function createContainerWatcher(engine: WatchedEngine, options: WatcherOp
     engine,
     book,
     ...(upcoming ? { upcoming } : {}),
-    ...(options.onForeseen ? { foreseen: options.onForeseen } : {}),
+    ...(options.onStarted ? { started: options.onStarted } : {}),
     settings,
     log,
     changed: (eventAt) => {

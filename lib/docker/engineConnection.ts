@@ -1,4 +1,4 @@
-import type { Fetch } from "../runtime/fetchVia.ts";
+import type { Fetch, FetchInit } from "../runtime/fetchVia.ts";
 import { socketFetch } from "../runtime/socketFetch.ts";
 import { negotiateApiVersion } from "./apiVersion.ts";
 import { boundedBody, parseJsonBytes } from "./boundedBody.ts";
@@ -31,6 +31,8 @@ export interface EngineRequest extends CallOptions {
   maxBytes?: number;
   /** A connection of its own, which says more about the engine than one that is kept open. Default for all but GET. */
   fresh?: boolean;
+  /** As in FetchInit. */
+  sink?: FetchInit["sink"];
   /** false: no version in the path. Default true. */
   versioned?: boolean;
 }
@@ -65,13 +67,15 @@ export function createEngineConnection(
 ): EngineConnection {
   let negotiated: { api: string; engine: EngineVersion } | undefined;
 
-  async function send(request: EngineRequest, prefix: string, signal: AbortSignal): Promise<Response> {
+  async function send(request: EngineRequest, prefix: string, signal: AbortSignal, gather?: number): Promise<Response> {
     const { method = "GET", path, json, body, contentType = "application/x-tar", fresh = method !== "GET" } = request;
     const url = `${endpoint.baseUrl}${prefix}${path}${queryText(request.query)}`;
     const headers: Record<string, string> = {};
     if (json !== undefined) headers["content-type"] = "application/json";
     else if (body !== undefined) headers["content-type"] = contentType;
-    const init: RequestInit & { duplex?: "half" } = { method, headers, signal, redirect: "manual" };
+    const init: FetchInit & { duplex?: "half" } = { method, headers, signal, redirect: "manual" };
+    if (request.sink) init.sink = request.sink;
+    if (gather !== undefined) init.gather = gather;
     if (json !== undefined) init.body = JSON.stringify(json);
     else if (body !== undefined) {
       init.body = body as BodyInit;
@@ -112,17 +116,17 @@ export function createEngineConnection(
   };
 
   /** Sends with the negotiated version, and once more when the engine says that it is no longer the right one. */
-  async function sendVersioned(request: EngineRequest, signal: AbortSignal): Promise<Response> {
-    if (request.versioned === false) return await send(request, "", signal);
-    const first = await negotiate({ signal });
+  async function sendVersioned(request: EngineRequest, signal: AbortSignal, gather?: number): Promise<Response> {
+    if (request.versioned === false) return await send(request, "", signal, gather);
+    const first = negotiated ?? (await negotiate({ signal }));
     try {
-      return await send(request, `/v${first.api}`, signal);
+      return await send(request, `/v${first.api}`, signal, gather);
     } catch (error) {
       const outdated =
         error instanceof DockerError && error.status === 400 && /client version .* is too/.test(error.message);
       if (!outdated || request.body instanceof ReadableStream) throw error;
       const { api } = await negotiate({ signal, again: true });
-      return await send(request, `/v${api}`, signal);
+      return await send(request, `/v${api}`, signal, gather);
     }
   }
 
@@ -134,8 +138,9 @@ export function createEngineConnection(
       const what = `${request.method ?? "GET"} ${request.path}`;
       return await withDeadline(request.timeoutMs ?? defaultTimeoutMs, request.signal, what, async (signal) => {
         try {
-          const response = await sendVersioned(request, signal);
-          const bytes = await boundedBody(response, request.maxBytes ?? defaultMaxBytes, what);
+          const most = request.maxBytes ?? defaultMaxBytes;
+          const response = await sendVersioned(request, signal, most);
+          const bytes = await boundedBody(response, most, what);
           return bytes.byteLength === 0 ? undefined : parseJsonBytes(bytes, what);
         } catch (error) {
           throw signal.aborted ? signal.reason : connectionError(error, endpoint);

@@ -1,6 +1,6 @@
 import { DockerError } from "./dockerError.ts";
 import type { CallOptions, EngineConnection, EngineVersion } from "./engineConnection.ts";
-import { jsonLines } from "./jsonLines.ts";
+import { jsonLineReader } from "./jsonLines.ts";
 
 /** As much of GET /info as is used. */
 export interface SystemInfo {
@@ -26,14 +26,19 @@ export interface SystemCalls {
   version(options?: CallOptions): Promise<EngineVersion & { negotiated: string }>;
   info(options?: CallOptions): Promise<SystemInfo>;
   /**
-   * Subscribes to events: resolves when the engine has begun to answer. The messages are as the engine sends them; reading them
-   * ends when the engine closes the stream, and throws when the connection breaks. `since` (RFC 3339, by the engine's clock) first repeats those of
-   * its last 256 that are not older.
+   * Subscribes to events: resolves when the engine has begun to answer. `onEvent` is called with each message as the engine sent it, on
+   * the turn in which it comes; the first may come before this resolves. `since` (RFC 3339, by the engine's clock) first repeats those of
+   * its last 256 that are not older. `onBytes`: anything at all came.
    */
-  events(options?: CallOptions & { filters?: Filters; since?: string; onBytes?: () => void }): Promise<EventStream>;
+  events(
+    onEvent: (message: unknown) => void,
+    options?: CallOptions & { filters?: Filters; since?: string; onBytes?: () => void },
+  ): Promise<EventStream>;
 }
 
-export interface EventStream extends AsyncIterable<unknown> {
+export interface EventStream {
+  /** Resolves when the engine closes the stream; rejects when the connection breaks or is closed here, and with what `onEvent` throws. */
+  readonly ended: Promise<void>;
   close(): void;
 }
 
@@ -72,14 +77,40 @@ export function systemCalls(connection: EngineConnection): SystemCalls {
       };
     },
 
-    async events({ filters, since, onBytes, ...options } = {}) {
-      const { body, close } = await connection.stream({
-        path: "/events",
-        query: { filters: filters && JSON.stringify(filters), since: since ? unixTime(since) : undefined },
-        fresh: true,
-        ...options,
-      });
-      return { [Symbol.asyncIterator]: () => jsonLines(body, onBytes ? { onBytes } : {}), close };
+    async events(onEvent, { filters, since, onBytes, ...options } = {}) {
+      const reader = jsonLineReader(onEvent);
+      let failure: { error: unknown } | undefined;
+      const sink = (bytes: Uint8Array) => {
+        onBytes?.();
+        try {
+          reader.push(bytes);
+        } catch (error) {
+          failure ??= { error };
+          throw error;
+        }
+      };
+      const { body, close } = await connection
+        .stream({
+          path: "/events",
+          query: { filters: filters && JSON.stringify(filters), since: since ? unixTime(since) : undefined },
+          fresh: true,
+          sink,
+          ...options,
+        })
+        .catch((error: unknown) => {
+          throw failure ? failure.error : error;
+        });
+      const read = async () => {
+        try {
+          for await (const bytes of body) sink(bytes);
+        } catch (error) {
+          throw failure ? failure.error : error;
+        }
+        reader.end();
+      };
+      const ended = read();
+      ended.catch(() => {}); // for who is no longer interested
+      return { ended, close };
     },
   };
 }

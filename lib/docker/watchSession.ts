@@ -1,11 +1,10 @@
 import { backoff } from "./backoff.ts";
-import type { ContainerBook, Reading } from "./containerBook.ts";
+import { type ContainerBook, hasProcess, type Reading } from "./containerBook.ts";
 import { containerEvent } from "./containerEvent.ts";
 import type { Container, EngineInfo } from "./containers.ts";
 import type { WatchedEngine, WatcherOptions } from "./createContainerWatcher.ts";
 import { DockerError } from "./dockerError.ts";
 import { createEndpointReader, type EndpointReader } from "./endpointReader.ts";
-import type { EventStream } from "./systemCalls.ts";
 import type { UpcomingBook } from "./upcomingBook.ts";
 
 /** What a session works with, and whom it tells. */
@@ -14,10 +13,10 @@ export interface Session {
   book: ContainerBook;
   /** Absent: nothing is foreseen. */
   upcoming?: UpcomingBook;
-  settings: Required<Omit<WatcherOptions, "log" | "foresee" | "onForeseen" | "backoffFirstMs" | "backoffCapMs">>;
+  settings: Required<Omit<WatcherOptions, "log" | "foresee" | "onStarted" | "backoffFirstMs" | "backoffCapMs">>;
   log: WatcherOptions["log"];
-  /** One that was foreseen started; it is in the book next. */
-  foreseen?(container: Container): void;
+  /** One started; the next state has it. */
+  started?(container: Container): void;
   /** Something in the book changed. */
   changed(eventAt: number | undefined): void;
   /** A container was told to end. */
@@ -53,18 +52,16 @@ export async function watchSession(session: Session, closing: AbortSignal): Prom
     const onBytes = () => {
       alive.at = performance.now();
     };
-    // The engine answers a moment before it subscribes; `since` has it repeat what happens in between.
-    const events = await engine.events({
-      signal,
-      filters,
-      since: info.systemTime,
-      onBytes,
-      timeoutMs: settings.listTimeoutMs,
-    });
     reader = startReader(session, about, signal);
     endpoints = endpointReader(session, reader, signal);
+    const heard = follower(session, reader, endpoints);
+    // The engine answers a moment before it subscribes; `since` has it repeat what happens in between.
+    const options = { signal, filters, since: info.systemTime, onBytes, timeoutMs: settings.listTimeoutMs };
+    const events = await engine.events(heard, options);
     await Promise.race([
-      follow(session, events, reader, endpoints),
+      events.ended.then(() => {
+        throw new DockerError("unavailable", "the engine closed the event stream");
+      }),
       list(session, reader, signal),
       doubt(engine, settings, alive, signal),
       elapsed(settings.relistMs * (0.9 + Math.random() * 0.2), signal),
@@ -93,30 +90,28 @@ function endpointReader(session: Session, reader: Reader, signal: AbortSignal): 
 /** One whose start was foreseen is inspected so long after it, in ms: what the start leads to goes first. */
 const foreseenMs = 50;
 
-/** Feeds the book with events until the stream ends, which it never does by itself. */
-async function follow(
-  session: Session,
-  events: EventStream,
+/** Feeds the book with each event. */
+function follower(
+  { book, upcoming, started, changed, stopping }: Session,
   reader: Reader,
   endpoints: EndpointReader | undefined,
-): Promise<never> {
-  for await (const raw of events) {
-    const event = containerEvent(raw);
-    if (!event) continue;
-    const wasUpcoming = session.upcoming?.containers.has(event.id) ?? false;
-    const foreseen = session.upcoming?.event(event);
+): (message: unknown) => void {
+  return (message) => {
+    const event = containerEvent(message);
+    if (!event) return;
+    const wasUpcoming = upcoming?.containers.has(event.id) ?? false;
+    const foreseen = upcoming?.event(event);
     if (foreseen === "expected") {
       endpoints?.wake();
-      continue;
+      return;
     }
-    if (foreseen) session.foreseen?.(foreseen);
-    const change = session.book.event(event, foreseen);
-    if (change || wasUpcoming) session.changed(change?.eventAt);
+    if (foreseen) started?.(foreseen);
+    const change = book.event(event, foreseen);
+    if (change || wasUpcoming) changed(change?.eventAt);
     if (foreseen) reader.later(event.id, true, foreseenMs);
-    if (event.kind === "signalled") session.stopping(event.id);
+    if (event.kind === "signalled") stopping(event.id);
     reader.wake();
-  }
-  throw new DockerError("unavailable", "the engine closed the event stream");
+  };
 }
 
 /** Has everything read, and then never returns: it is one of several in a race. */
@@ -181,7 +176,7 @@ function startReader(session: Session, about: EngineInfo, signal: AbortSignal): 
       const taken = book.take(bulk >= settings.maxListInspects);
       if (!taken) break;
       if (!taken.urgent) bulk++;
-      const done = read(taken.id).then(
+      const done = read(taken.id, taken.urgent).then(
         () => {
           underWay.delete(done);
           if (!taken.urgent) bulk--;
@@ -200,10 +195,13 @@ function startReader(session: Session, about: EngineInfo, signal: AbortSignal): 
     }
   }
 
-  async function read(id: string): Promise<void> {
+  async function read(id: string, isUrgent: boolean): Promise<void> {
     const reading = await inspect(id);
     if (signal.aborted || reading === undefined) return book.release(id);
+    const before = book.containers.get(id);
     const change = book.settle(id, reading);
+    const now = change && book.containers.get(id);
+    if (isUrgent && now && hasProcess(now) && !(before && hasProcess(before))) session.started?.(now);
     if (reading.kind === "failed") again(id, reading.reason);
     else failures.delete(id);
     if (reading.kind === "unreadable" && change) log.warn("a container is left out", { id, reason: reading.reason });

@@ -131,7 +131,7 @@ export interface Explained {
 
 export interface Registrator {
   status(): RegistratorStatus;
-  /** A container that was foreseen has started (`onForeseen` of the watcher): its services are written now, and not first when the next state has it. */
+  /** A container has started (`onStarted` of the watcher): its services are written now, and not first when the next state has it. */
   begin(container: Container): void;
   /** What is left to be written; writes nothing, and asks nobody. */
   plan(): RegistryPlan[];

@@ -110,7 +110,7 @@ describe("a watcher", () => {
   test("shows a start that it foresaw before any inspect, and inspects it soon after", async () => {
     const id = engine.create("web");
     const foreseen: Container[] = [];
-    const watcher = watch({ foresee: true, onForeseen: (container) => foreseen.push(container) });
+    const watcher = watch({ foresee: true, onStarted: (container) => foreseen.push(container) });
     await connected(watcher);
     const inspects = () => engine.requests.filter((each) => each.endsWith(`/containers/${id}/json`)).length;
     const before = inspects();

@@ -3,6 +3,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { dirname, join } from "node:path";
 import { createDockerClient, DockerError } from "../../../lib/docker/index.ts";
+import { waitFor } from "../../testbed/waitFor.ts";
 import { FakeEngine, json } from "./fakeEngine.ts";
 import { withoutRights } from "./withoutRights.ts";
 
@@ -50,6 +51,33 @@ describe("the API version", () => {
     const error = await failure(client().listContainers());
     expect(error.code).toBe("version_mismatch");
     expect(error.message).toContain("accepts API 1.90 to 1.99");
+  });
+});
+
+describe("the event stream", () => {
+  test("each message is given as it comes; the engine's end of it is its end, ours an error", async () => {
+    const got: unknown[] = [];
+    const first = await client().events((message) => got.push(message));
+    engine.start(engine.create());
+    await waitFor(() => got.length >= 2, { what: "the messages" });
+    expect(got).toContainEqual(expect.objectContaining({ Action: "start" }));
+    const second = await client().events(() => {});
+    second.close();
+    await expect(second.ended).rejects.toMatchObject({ code: "aborted" });
+    for (const stream of engine.streams) stream.end();
+    expect(await first.ended).toBeUndefined();
+  });
+
+  test("what is no message, and what its reader throws, ends it", async () => {
+    const spoilt = await client().events(() => {});
+    for (const stream of engine.streams) stream.write('{"a":1}\n{not json\n');
+    await expect(spoilt.ended).rejects.toMatchObject({ code: "bad_answer" });
+    const failure = new Error("cannot go on");
+    const broken = await client().events(() => {
+      throw failure;
+    });
+    for (const stream of engine.streams) stream.write('{"a":1}\n');
+    await expect(broken.ended).rejects.toBe(failure);
   });
 });
 

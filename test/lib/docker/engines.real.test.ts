@@ -181,22 +181,18 @@ describe.each(["old", "new"] as const)("%s engine", (kind) => {
       // As any reader of the engine's events gets them: what the engine itself and the machine take.
       const startsHeard = new Map<string, number>();
       const deathsHeard = new Map<string, number>();
-      const events = await client.events({
-        filters: { type: ["container"], event: ["start", "die"] },
-        signal: end.signal,
+      const events = await client.events(
+        (raw) => {
+          const { Action, Actor, timeNano } = raw as { Action: string; Actor: { ID: string }; timeNano: number };
+          const [at, heard] = Action === "start" ? [starts, startsHeard] : [deaths, deathsHeard];
+          at.set(Actor.ID, timeNano / 1e6);
+          heard.set(Actor.ID, now());
+        },
+        { filters: { type: ["container"], event: ["start", "die"] }, signal: end.signal },
+      );
+      const reader = events.ended.catch((error: unknown) => {
+        if (!(error instanceof DockerError && error.code === "aborted")) throw error;
       });
-      const reader = (async () => {
-        try {
-          for await (const raw of events) {
-            const { Action, Actor, timeNano } = raw as { Action: string; Actor: { ID: string }; timeNano: number };
-            const [at, heard] = Action === "start" ? [starts, startsHeard] : [deaths, deathsHeard];
-            at.set(Actor.ID, timeNano / 1e6);
-            heard.set(Actor.ID, now());
-          }
-        } catch (error) {
-          if (!(error instanceof DockerError && error.code === "aborted")) throw error;
-        }
-      })();
       const lives = 40;
       for (let i = 0; i < lives; i++) {
         const id = await client.createContainer({ image, command: ["sleep", "1000"] });

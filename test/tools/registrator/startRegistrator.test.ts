@@ -144,7 +144,7 @@ describe("startRegistrator", () => {
     expect(addresses(registry)).toEqual([]);
   });
 
-  test("nothing is begun that is another's, that a container has already, or that nobody foresaw; nor while the registry is away", async () => {
+  test("nothing is begun that is another's, that a container has already, that hangs on another, or that does not run; nor while the registry is away", async () => {
     const registry = new FakeRegistry();
     const other = start(registry, { owner: "engine-2" });
     other.watcher.set([web(2)]);
@@ -152,12 +152,13 @@ describe("startRegistrator", () => {
     const { watcher, registrator } = start(registry);
     const twin = web(5, { networks: [network("bridge", "172.17.0.3")] });
     const [others, last] = [web(2), web(6)];
+    const hanging = web(7, { networkMode: `container:${web(3).id}` });
     const upcoming = [others, twin, last];
     watcher.set([web(3)], { upcoming: new Map(upcoming.map((each) => [each.id, each])) });
     await settled(registrator);
     const before = new Map(registry.entries);
     const { writes } = registry;
-    for (const each of [others, twin, web(4), web(6)]) registrator.begin(each);
+    for (const each of [others, twin, hanging, web(4, { state: stopped })]) registrator.begin(each);
     expect(registry.writes).toBe(writes);
 
     registry.fail = () => new Error("connection refused");
@@ -167,6 +168,20 @@ describe("startRegistrator", () => {
     expect(registry.writes).toBe(writes);
     expect(registry.entries).toEqual(before);
     registry.fail = () => undefined;
+  });
+
+  test("one that nobody foresaw is begun by what its inspect said; the next state changes nothing", async () => {
+    const { registry, watcher, registrator } = start();
+    watcher.set([web(2, { state: stopped })]);
+    await settled(registrator);
+    registrator.begin(web(2));
+    await waitFor(() => registry.entries.size === 1, { what: "it to be written" });
+    watcher.set([web(2)]);
+    await settled(registrator);
+    expect(registry.writes).toBe(1);
+    // It started again: what stands there is left to the state.
+    registrator.begin(web(2));
+    expect(registry.writes).toBe(1);
   });
 
   test("a begun write that fails is tried again", async () => {

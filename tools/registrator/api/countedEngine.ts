@@ -16,16 +16,11 @@ export function countedEngine(engine: WatchedEngine, onEvent: (action: string) =
     info: (options) => engine.info(options),
     listContainers: (options) => engine.listContainers(options),
     inspectContainer: (id, options) => engine.inspectContainer(id, options),
-    async events(options) {
-      const stream = await engine.events(options);
-      const counted = async function* () {
-        for await (const event of stream) {
-          onEvent(actionOf(event));
-          yield event;
-        }
-      };
-      return { [Symbol.asyncIterator]: counted, close: () => stream.close() };
-    },
+    events: (onMessage, options) =>
+      engine.events((message) => {
+        onEvent(actionOf(message));
+        onMessage(message);
+      }, options),
   };
 }
 

@@ -46,7 +46,8 @@ export async function run(context: Context, values: RunFlags, own: Options): Pro
     const watched = createContainerWatcher(api.engine, {
       log: log.child("docker"),
       foresee,
-      onForeseen: (container) => begin?.(container),
+      // What Swarm makes of a container, only a state has.
+      ...(mode === "off" ? { onStarted: (container) => begin?.(container) } : {}),
     });
     const containers =
       mode === "off"

@@ -69,9 +69,14 @@ export class ContainerBook {
     return { booked: sorted([...pages.values()]), keep, upcoming: [...upcoming.values()] };
   }
 
-  /** As what a container that is being started was booked; undefined: it was not, or must be read again. */
-  upcoming(container: Container): BookedContainer | undefined {
-    return currentPage(this.#upcoming.get(container.id), container);
+  /** As what a container that has just started will be booked; undefined: that hangs on others, or is not known yet. */
+  started(container: Container): BookedContainer | undefined {
+    const known = currentPage(this.#upcoming.get(container.id), container);
+    if (known || !isLive(container) || isShared(container)) return known;
+    const page = this.#read(container, () => undefined);
+    if (!page.services) return undefined;
+    this.#upcoming.set(container.id, page);
+    return page;
   }
 
   /** Its page, while nothing in it can have changed. */
@@ -90,7 +95,7 @@ export class ContainerBook {
   }
 
   #read(container: Container, lookup: Lookup): Page {
-    const shared = container.networkMode.startsWith("container:");
+    const shared = isShared(container);
     const tags = this.#tagsOf(container);
     if (tags === undefined) return { container, shared, services: undefined, ignored: [] };
     if (tags instanceof Error)
@@ -127,6 +132,11 @@ export class ContainerBook {
 
 function currentPage(page: Page | undefined, container: Container): Page | undefined {
   return page?.container === container && !page.shared && page.services ? page : undefined;
+}
+
+/** It has the network of another. */
+function isShared({ networkMode }: Container): boolean {
+  return networkMode.startsWith("container:");
 }
 
 /** Running or paused; one that is being restarted by its policy has no process and no address now. */

@@ -89,11 +89,11 @@ export class Lane {
     this.#apply();
   }
 
-  /** A container of the last state's `upcoming` has started: the next state has it, and need not be waited for. */
+  /** A container has started: the next state has it, and need not be waited for. */
   begin(container: Container): void {
-    if (this.#isClosing || !this.#isReady) return;
-    const booked = this.#book.upcoming(container);
-    const page = booked && this.#turned.get(booked);
+    if (this.#isClosing || !this.#isReady || !this.#state) return;
+    const booked = this.#book.started(container);
+    const page = booked && this.#pageOf(booked);
     if (page && this.#options.dryRun) this.#alive.add(container.id);
     for (const { entry } of page?.entries ?? [])
       if (entry && !this.#claims.has(entry.key)) this.#reconciler.begin(entry);
