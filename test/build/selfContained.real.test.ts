@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { stubs } from "../../build/stub/stubs.ts";
 import { run } from "../testbed/command.ts";
 import { waitFor } from "../testbed/waitFor.ts";
@@ -28,6 +28,22 @@ test("the program gets its own arguments and environment, no file descriptor of 
     const maps = readFileSync(`${proc}/maps`, "utf8");
     expect(maps).toContain("/memfd:lib");
     expect(maps).not.toMatch(/\/(libc|libm|ld-linux)[-.]/);
+  } finally {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+});
+
+test("registrator starts itself anew in its own process, with the runtime's timer for garbage off", async () => {
+  const command = [join(dirname(binary), "registrator"), "-internal", "consul://127.0.0.1:1"];
+  const env = { DOCKER_HOST: `unix://${scratch}/none.sock` };
+  const child = Bun.spawn(command, { env, stdout: "ignore", stderr: "ignore" });
+  try {
+    const proc = `/proc/${child.pid}`;
+    const variables = () => readFileSync(`${proc}/environ`, "utf8");
+    await waitFor(() => variables().includes("BUN_GC_TIMER_DISABLE=1\0"), { what: "the start anew" });
+    expect(variables()).toContain(`DOCKER_HOST=${env.DOCKER_HOST}\0`);
+    expect(readFileSync(`${proc}/cmdline`, "utf8")).toBe(`${command.join("\0")}\0`);
   } finally {
     child.kill("SIGKILL");
     await child.exited;
