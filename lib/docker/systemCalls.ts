@@ -78,7 +78,10 @@ export function systemCalls(connection: EngineConnection): SystemCalls {
     },
 
     async events(onEvent, { filters, since, onBytes, ...options } = {}) {
-      const reader = jsonLineReader(onEvent);
+      let isClosed = false;
+      const reader = jsonLineReader((message) => {
+        if (!isClosed) onEvent(message);
+      });
       let failure: { error: unknown } | undefined;
       const sink = (bytes: Uint8Array) => {
         onBytes?.();
@@ -110,7 +113,13 @@ export function systemCalls(connection: EngineConnection): SystemCalls {
       };
       const ended = read();
       ended.catch(() => {}); // for who is no longer interested
-      return { ended, close };
+      return {
+        ended,
+        close() {
+          isClosed = true;
+          close();
+        },
+      };
     },
   };
 }

@@ -15,7 +15,7 @@ export interface Session {
   upcoming?: UpcomingBook;
   settings: Required<Omit<WatcherOptions, "log" | "foresee" | "onStarted" | "backoffFirstMs" | "backoffCapMs">>;
   log: WatcherOptions["log"];
-  /** One started; the next state has it. */
+  /** One started, as an event told; the next state has it. */
   started?(container: Container): void;
   /** Something in the book changed. */
   changed(eventAt: number | undefined): void;
@@ -52,9 +52,10 @@ export async function watchSession(session: Session, closing: AbortSignal): Prom
     const onBytes = () => {
       alive.at = performance.now();
     };
-    reader = startReader(session, about, signal);
-    endpoints = endpointReader(session, reader, signal);
-    const heard = follower(session, reader, endpoints);
+    const live = untilComplete(session);
+    reader = startReader(live, about, signal);
+    endpoints = endpointReader(live, reader, signal);
+    const heard = follower(live, reader, endpoints);
     // The engine answers a moment before it subscribes; `since` has it repeat what happens in between.
     const options = { signal, filters, since: info.systemTime, onBytes, timeoutMs: settings.listTimeoutMs };
     const events = await engine.events(heard, options);
@@ -72,6 +73,21 @@ export async function watchSession(session: Session, closing: AbortSignal): Prom
     closing.removeEventListener("abort", stop);
     await Promise.all([reader?.ended(), endpoints?.ended()]);
   }
+}
+
+/** The session, which tells of no start before its list is complete: the last state may be old by then, and of another engine. */
+function untilComplete(session: Session): Session {
+  let isComplete = false;
+  return {
+    ...session,
+    started(container) {
+      if (isComplete) session.started?.(container);
+    },
+    complete(engine) {
+      isComplete = true;
+      session.complete(engine);
+    },
+  };
 }
 
 /** Reads the networks of those that are being started; undefined: nothing is foreseen. */

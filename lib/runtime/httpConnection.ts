@@ -99,7 +99,7 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
     const { head, body, request } = answer;
     const isWhole = parser.isDone;
     const isBodiless = request.method === "HEAD" || bodiless.has(head.status);
-    if (request.sink && head.status < 300 && !sunk(answer, request.sink)) return;
+    if (request.sink && head.status < 300 && !isBodiless && !sunk(answer, request.sink)) return;
     const { waiting } = answer;
     answer.waiting = [];
     if (body) {
@@ -110,7 +110,8 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
       answer.resolve(wholeResponse(isBodiless ? null : joined(waiting), head));
     } else if (!isBodiless) {
       answer.waiting = waiting;
-      if (sizeOf(waiting) <= (request.gather ?? -1)) return;
+      const told = Number(head.headers.get("content-length") ?? 0);
+      if (Math.max(told, sizeOf(waiting)) <= (request.gather ?? -1)) return;
       answer.resolve(new Response(bodyOf(answer), head));
       hand();
       return;
@@ -121,7 +122,7 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
   /** Gives what waits to the sink; false: that ended it all. */
   function sunk(mine: Answer, sink: NonNullable<FetchInit["sink"]>): boolean {
     try {
-      for (const chunk of mine.waiting.splice(0)) sink(chunk);
+      for (const chunk of mine.waiting.splice(0)) if (mine === answer) sink(chunk);
     } catch (error) {
       lose(error);
     }

@@ -70,7 +70,9 @@ interface Target {
 }
 
 /** A path that is as it would be sent: nothing in it is to be encoded, and no segment of it is a dot. */
-const plainPath = /^(?:\/(?!\.|%2[eE])[\w.~%:@!$&()*+,;=-]*)+(?:\?[\w.~%:@!$&()*+,;=/?-]*)?$/;
+const plainPath = /^(?:\/(?!\.|%2[eE])[\w.~%:@!$&()*+,;=-]*)+(?:\?[\w.~%:@!$&()*+,;=/?-]+)?$/;
+/** One that is the same in any URL. */
+const plainOrigin = /^http:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i;
 /** Hosts remembered. */
 const maxHosts = 64;
 
@@ -89,7 +91,7 @@ class Targets {
     if (protocol !== "http:" || username !== "") return undefined;
     const found = { host, hostname: hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(port || 80) };
     if (this.#hosts.size >= maxHosts) this.#hosts.clear();
-    if (end > 0) this.#hosts.set(origin, found);
+    if (end > 0 && plainOrigin.test(origin)) this.#hosts.set(origin, found);
     return { ...found, path: pathname + search };
   }
 }
@@ -150,7 +152,7 @@ function linesOf(headers: RequestInit["headers"]): string {
 
 /** As nearly all are: nothing about them is to be checked or changed. */
 function isPlainHeaders(headers: RequestInit["headers"]): headers is Record<string, string> {
-  if (!headers || headers instanceof Headers || Array.isArray(headers)) return false;
+  if (!headers || Symbol.iterator in headers) return false;
   return Object.entries(headers).every(([name, value]) => /^[a-z-]+$/.test(name) && /^[!-~]+(?: [!-~]+)*$/.test(value));
 }
 

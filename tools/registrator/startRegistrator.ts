@@ -219,6 +219,8 @@ export function startRegistrator(start: StartRegistratorOptions): Registrator {
       registries: lanes.map((lane) => lane.status()),
     }),
     begin(container) {
+      // Until the engine is back nobody would take it out again; and it may be another by then.
+      if (!state?.connected) return;
       for (const lane of lanes) lane.begin(container);
     },
     plan: () => lanes.map(planOfLane),

@@ -107,6 +107,35 @@ describe("a watcher", () => {
     expect(state.containers.get(id)?.state).toMatchObject({ status: "exited", exitCode: 137 });
   });
 
+  test("a start that an inspect tells is told before its state, once; none before a new session's list is whole", async () => {
+    const started: string[] = [];
+    const watcher = watch({ onStarted: ({ id }) => started.push(id) });
+    await connected(watcher);
+    const running = (id: string) =>
+      until(watcher, "the start", ({ connected: is, containers }) => is && containers.get(id)?.state.running === true);
+    const first = engine.run();
+    await running(first);
+    engine.rename(first, "again");
+    await exact(watcher);
+    expect(started).toEqual([first]);
+
+    const list = Promise.withResolvers<void>();
+    engine.intercept = async (path) => {
+      if (path === "/containers/json") await list.promise;
+      return false;
+    };
+    for (const stream of engine.streams) stream.destroy();
+    await until(watcher, "the loss", (state) => !state.connected);
+    await waitFor(() => engine.streams.size === 1, { what: "the new subscription" });
+    const second = engine.run();
+    await until(watcher, "the inspect", ({ containers }) => containers.get(second)?.state.running === true);
+    list.resolve();
+    await running(second);
+    const third = engine.run();
+    await running(third);
+    expect(started).toEqual([first, third]);
+  });
+
   test("shows a start that it foresaw before any inspect, and inspects it soon after", async () => {
     const id = engine.create("web");
     const foreseen: Container[] = [];

@@ -169,6 +169,10 @@ test("a request's path and headers are those of the runtime's own fetch, the fir
     "/a.b/c..",
     "/a b",
     "/é?é='#x",
+    "/a?",
+    "?x=/z",
+    "#f/y",
+    "\\a/c",
     "?q",
     "/a?b/../c",
     "/\\a",
@@ -180,7 +184,8 @@ test("a request's path and headers are those of the runtime's own fetch, the fir
     const { pathname, search } = new URL(asked);
     expect(server.requests.at(-1)?.split(" ")[1]).toBe(pathname + search);
   }
-  for (const headers of [{ "X-Case": " a " }, [["x-list", "1"]] as [string, string][], new Headers({ B: "2" })]) {
+  const map = new Map([["x-a", "1"]]) as unknown as Record<string, string>;
+  for (const headers of [{ "X-Case": " a " }, [["x-list", "1"]] as [string, string][], new Headers({ B: "2" }), map]) {
     await fetch(server.url, { signal: signal(), headers });
     const lines = server.requests.at(-1)?.split("\r\n").slice(2, 3);
     expect(lines).toEqual([...new Headers(headers)].map(([name, value]) => `${name}: ${value}`));

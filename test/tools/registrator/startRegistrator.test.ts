@@ -184,6 +184,20 @@ describe("startRegistrator", () => {
     expect(registry.writes).toBe(1);
   });
 
+  test("while the engine is away nothing is begun: nobody would take it out again", async () => {
+    const { registry, watcher, registrator } = start();
+    watcher.set([web(2)]);
+    await settled(registrator);
+    watcher.set([web(2)], { connected: false, reason: "gone" });
+    await waitFor(() => !registrator.status().connected, { what: "the loss" });
+    registrator.begin(web(3));
+    expect(registry.writes).toBe(1);
+    watcher.set([web(2), web(3)]);
+    await settled(registrator);
+    registrator.begin(web(4));
+    expect(registry.writes).toBe(3);
+  });
+
   test("a begun write that fails is tried again", async () => {
     const { registry, watcher, registrator } = start();
     const upcoming = web(2);
