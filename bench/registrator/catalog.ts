@@ -17,12 +17,23 @@ export async function wipe(consulUrl: string): Promise<void> {
   }
 }
 
+/** When each container was first seen in the catalog, in ms since the epoch. */
+export interface Sightings {
+  /** @throws {Error} it was not seen within 10 s */
+  of(container: string): Promise<number>;
+}
+
 /**
- * Follows a service of the catalog by blocking queries: tells when (ms since the epoch) each container was first seen there. It asks for
- * plain answers: Consul would compress all entries again for each new one, and what is measured would wait for that.
+ * Follows a service of the catalog by blocking queries. It asks for plain answers: Consul would compress all entries again for each new
+ * one, and what is measured would wait for that. Who waits for a container does nothing meanwhile, for the same reason.
  */
-export function followCatalog(consulUrl: string, service: string, signal: AbortSignal): Map<string, number> {
-  const seen = new Map<string, number>();
+export function followCatalog(consulUrl: string, service: string, signal: AbortSignal): Sightings {
+  const seen = new Map<string, PromiseWithResolvers<number>>();
+  const sighting = (container: string) => {
+    const found = seen.get(container) ?? Promise.withResolvers<number>();
+    seen.set(container, found);
+    return found;
+  };
   const headers = { "accept-encoding": "identity" };
   const follow = async () => {
     for (let index = "1"; !signal.aborted; ) {
@@ -33,8 +44,7 @@ export function followCatalog(consulUrl: string, service: string, signal: AbortS
         });
         const at = performance.timeOrigin + performance.now();
         for (const { ServiceID } of (await answer.json()) as { ServiceID: string }[]) {
-          const container = ServiceID.split(":")[1] ?? "";
-          if (!seen.has(container)) seen.set(container, at);
+          sighting(ServiceID.split(":")[1] ?? "").resolve(at);
         }
         index = answer.headers.get("x-consul-index") ?? "1";
       } catch (error) {
@@ -43,7 +53,18 @@ export function followCatalog(consulUrl: string, service: string, signal: AbortS
     }
   };
   follow().catch((error: unknown) => console.error("the catalog is no longer followed", error));
-  return seen;
+  return {
+    async of(container) {
+      const late = Promise.withResolvers<never>();
+      const tooLate = () => late.reject(new Error(`${container} is not in the catalog after 10 s`));
+      const timer = setTimeout(tooLate, 10_000);
+      try {
+        return await Promise.race([sighting(container).promise, late.promise]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
 }
 
 /** Counts what passes: a Consul that says how often it is written to. */

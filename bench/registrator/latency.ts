@@ -1,5 +1,4 @@
 import type { Docker } from "../../test/testbed/hosts.ts";
-import { waitFor } from "../../test/testbed/waitFor.ts";
 import { followCatalog, wipe } from "./catalog.ts";
 import type { Contender } from "./contender.ts";
 import type { Crowd } from "./crowd.ts";
@@ -17,6 +16,9 @@ export interface Latency {
 }
 
 /**
+ * While a start is under way nothing is done here but to wait for the catalog's answer: when the engine says that it started is asked at
+ * the end of the turn.
+ *
  * By turns, `rounds` of `perRound` containers each, one after the other. Two Consuls differ by tenths of a millisecond for as long as they
  * live: each contender has each of them equally often, first and last.
  */
@@ -26,8 +28,6 @@ export async function latency(
   crowd: Crowd,
   { rounds, perRound }: { rounds: number; perRound: number },
 ): Promise<Latency[]> {
-  const stop = new AbortController();
-  const started = followStarts(docker, stop.signal);
   const times = new Map(all.map(({ name }) => [name, { event: [] as number[], process: [] as number[] }]));
   for (let round = 0; round < rounds; round++) {
     const consuls = rotated(all, Math.floor(round / 2)).map(({ consul }) => consul);
@@ -38,22 +38,24 @@ export async function latency(
       await run.registered("marker");
       const turn = new AbortController();
       const seen = followCatalog(consul.url, "web", turn.signal);
+      const since = Date.now();
+      const visibleAt = new Map<string, number>();
       for (let i = 0; i < perRound; i++) {
         const name = `${one.name}-${round}-${i}`;
-        const id = await crowd.start(name);
-        const visibleAt = await waitFor(() => seen.get(name), { what: `${name} in the catalog`, intervalMs: 1 });
-        const eventAt = await waitFor(() => started.get(id), { what: `the start event of ${name}` });
-        const { State } = await docker.api.call<{ State: { StartedAt: string } }>("GET", `/containers/${id}/json`);
-        times.get(one.name)?.event.push(visibleAt - eventAt);
-        times.get(one.name)?.process.push(visibleAt - Date.parse(State.StartedAt));
+        visibleAt.set(await crowd.start(name), await seen.of(name));
       }
       turn.abort();
+      const startedAt = await starts(docker, since);
+      for (const [id, at] of visibleAt) {
+        const { State } = await docker.api.call<{ State: { StartedAt: string } }>("GET", `/containers/${id}/json`);
+        times.get(one.name)?.event.push(at - startedAt(id));
+        times.get(one.name)?.process.push(at - Date.parse(State.StartedAt));
+      }
       await run.stop();
       await crowd.clear("marker");
     }
     console.error(`latency: round ${round + 1} of ${rounds}`);
   }
-  stop.abort();
   return [...times].map(([who, { event, process }]) => ({
     who,
     starts: event.length,
@@ -69,25 +71,25 @@ function rotated<T>(all: readonly T[], by: number): T[] {
   return [...all.slice(at), ...all.slice(0, at)];
 }
 
-/** When the engine says that each container started, ms since the epoch. */
-function followStarts(docker: Docker, signal: AbortSignal): Map<string, number> {
-  const found = new Map<string, number>();
-  const follow = async () => {
-    const filters = encodeURIComponent(JSON.stringify({ type: ["container"], event: ["start"] }));
-    const answer = await fetch(`http://docker/events?filters=${filters}`, { unix: docker.socket, signal });
-    let rest = "";
-    const decoder = new TextDecoder();
-    for await (const bytes of answer.body ?? []) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines.filter((each) => each.trim() !== "")) {
-        const { Actor, timeNano } = JSON.parse(line) as { Actor: { ID: string }; timeNano: number };
-        found.set(Actor.ID, timeNano / 1e6);
-      }
-    }
-  };
-  follow().catch((error: unknown) => {
-    if (!signal.aborted) throw error;
+/** When the engine says that each container started, ms since the epoch; it remembers its last 256 events. */
+async function starts(docker: Docker, since: number): Promise<(id: string) => number> {
+  const query = new URLSearchParams({
+    filters: JSON.stringify({ type: ["container"], event: ["start"] }),
+    since: (since / 1000).toFixed(3),
+    until: (Date.now() / 1000).toFixed(3),
   });
-  return found;
+  const answer = await fetch(`http://docker/events?${query}`, {
+    unix: docker.socket,
+    signal: AbortSignal.timeout(10_000),
+  });
+  const found = new Map<string, number>();
+  for (const line of (await answer.text()).split("\n").filter((each) => each.trim() !== "")) {
+    const { Actor, timeNano } = JSON.parse(line) as { Actor: { ID: string }; timeNano: number };
+    found.set(Actor.ID, timeNano / 1e6);
+  }
+  return (id) => {
+    const at = found.get(id);
+    if (at === undefined) throw new Error(`the engine has forgotten when ${id} started`);
+    return at;
+  };
 }
