@@ -38,7 +38,7 @@ try {
   await crowd.start("marker");
   const run: Record<Part, () => Promise<Record<string, object[]>>> = {
     burst: async () => ({ rows: [...(await burst(all, crowd, 60)), ...(await burst(all, crowd, 200))] }),
-    latency: async () => ({ rows: await latency(all, docker, crowd, { rounds: 32, perRound: 50 }) }),
+    latency: async () => ({ rows: await latency(all, docker, crowd, { rounds: 48, perRound: 50 }) }),
     weight: async () => ({
       rows: await weight(all, crowd, weightCount, idleSeconds),
       resync: await rewrites(all, crowd),
