@@ -1,7 +1,7 @@
 /**
  * registrator beside the original, on one engine with a Consul each: `bun bench/registrator.ts [burst|latency|weight|outage ...]`, as
  * root. REGISTRATOR_ORIGINAL names the original's binary; without it ours is measured alone. REGISTRATOR names ours, by default
- * dist/registrator; CONTAINERS and IDLE_SECONDS change the weighing (500, 330). Writes bench/results/registrator.json.
+ * dist/registrator; CONTAINERS and IDLE_SECONDS change the weighing (500, 330), ROUNDS the starts (32 times 50). Writes bench/results/registrator.json.
  */
 import { startDocker } from "../test/testbed/hosts.ts";
 import { busyboxImage } from "../test/testbed/images.ts";
@@ -28,6 +28,8 @@ const unknown = asked.filter((each) => !(each in limits));
 if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(", ")}; there are ${parts.join(", ")}`);
 const chosen = asked.length === 0 ? parts : (asked as Part[]);
 const weightCount = Number(process.env.CONTAINERS ?? 500);
+/** Of 50 starts each; half a minute a round. */
+const latencyRounds = Number(process.env.ROUNDS ?? 32);
 /** Long enough for a new list of the containers to fall into it. */
 const idleSeconds = Number(process.env.IDLE_SECONDS ?? 330);
 
@@ -38,7 +40,7 @@ try {
   await crowd.start("marker");
   const run: Record<Part, () => Promise<Record<string, object[]>>> = {
     burst: async () => ({ rows: [...(await burst(all, crowd, 60)), ...(await burst(all, crowd, 200))] }),
-    latency: async () => ({ rows: await latency(all, docker, crowd, { rounds: 48, perRound: 50 }) }),
+    latency: async () => ({ rows: await latency(all, docker, crowd, { rounds: latencyRounds, perRound: 50 }) }),
     weight: async () => ({
       rows: await weight(all, crowd, weightCount, idleSeconds),
       resync: await rewrites(all, crowd),

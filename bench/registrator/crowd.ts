@@ -20,7 +20,10 @@ export interface Crowd {
 }
 
 export function crowdOf(docker: Docker, image: string): Crowd {
-  const call = <T>(method: string, path: string, body?: unknown) => docker.api.call<T>(method, path, body, patienceMs);
+  const call = <T>(method: string, path: string, body?: unknown) =>
+    docker.api.call<T>(method, path, body, patienceMs).catch((cause: unknown) => {
+      throw new Error(`${method} ${path}: ${cause}`, { cause });
+    });
   const start = async (name: string) => {
     const { Id } = await call<{ Id: string }>("POST", `/containers/create?name=${name}`, {
       Image: image,
