@@ -246,11 +246,14 @@ export class Registrations {
     }
   }
 
-  /** Those that changed elsewhere meanwhile, one by one. */
+  /** Those that changed elsewhere meanwhile, one by one; a store that no longer answers keeps them waiting once, not once for each. */
   async #writeEach(lot: readonly Written[], fail: (at: number, error: DiscoveryError) => void): Promise<void> {
+    const { awake, writeTimeoutMs } = this.#options;
+    const until = awake() + writeTimeoutMs;
     for (let from = 0; from < lot.length; from += atOnce) {
       const writes = lot.slice(from, from + atOnce).map(async ({ holding, before, at }) => {
         try {
+          if (awake() > until) throw unavailable("the registration changed elsewhere meanwhile");
           await this.#writeOne(holding);
         } catch (error) {
           this.#putBack(holding, before);
