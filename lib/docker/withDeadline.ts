@@ -15,11 +15,13 @@ export async function withDeadline<T>(
   const controller = new AbortController();
   const stop = () => controller.abort(new DockerError("aborted", `${what}: stopped`));
   if (signal?.aborted) stop();
+  // First of all: what it sends goes out while the rest is made ready.
+  const working = work(controller.signal);
   signal?.addEventListener("abort", stop, { once: true });
   const late = () => controller.abort(new DockerError("timeout", `${what}: no answer within ${ms} ms`));
   const timer = ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(late, ms);
   try {
-    return await work(controller.signal);
+    return await working;
   } catch (error) {
     // Runtimes differ in what an aborted fetch throws; the reason that we gave is the one to tell.
     throw controller.signal.aborted ? controller.signal.reason : error;

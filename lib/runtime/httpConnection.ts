@@ -207,9 +207,10 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
         const nothing = { hasBytes: false, head: undefined, waiting: [], body: undefined };
         answer = { ...nothing, request, resolve, reject };
         parser.expect(request.method);
-        request.signal?.addEventListener("abort", onAbort, { once: true });
-        socket.hold(true);
         socket.write(request.bytes);
+        // It is on its way: what comes of it comes on a later turn.
+        socket.hold(true);
+        request.signal?.addEventListener("abort", onAbort, { once: true });
       });
     },
   };

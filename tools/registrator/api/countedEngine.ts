@@ -18,8 +18,8 @@ export function countedEngine(engine: WatchedEngine, onEvent: (action: string) =
     inspectContainer: (id, options) => engine.inspectContainer(id, options),
     events: (onMessage, options) =>
       engine.events((message) => {
-        onEvent(actionOf(message));
         onMessage(message);
+        onEvent(actionOf(message));
       }, options),
   };
 }

@@ -11,6 +11,8 @@ export class RegistryTimeout extends Error {
 export async function within<T>(ms: number, outer: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
   outer.throwIfAborted();
   const controller = new AbortController();
+  // First of all: what it sends goes out while the rest is made ready.
+  const called = call(controller.signal);
   const late = Promise.withResolvers<never>();
   const abort = () => {
     controller.abort(outer.reason);
@@ -22,8 +24,9 @@ export async function within<T>(ms: number, outer: AbortSignal, call: (signal: A
     late.reject(error);
   }, ms);
   outer.addEventListener("abort", abort, { once: true });
+  if (outer.aborted) abort();
   try {
-    return await Promise.race([call(controller.signal), late.promise]);
+    return await Promise.race([called, late.promise]);
   } finally {
     clearTimeout(timer);
     outer.removeEventListener("abort", abort);

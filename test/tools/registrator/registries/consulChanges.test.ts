@@ -53,14 +53,14 @@ test("what another changed is told at once; what came with writes of ours, when 
   expect(await told("5")).toEqual([]);
   // They never are: it looks all the same.
   writes++;
-  expect(await told("6", () => writes++)).toEqual([500, 500, 500, 500, 500, 500, 20]);
-  // As soon as one was just made, but not without end.
+  expect(await told("6", () => writes++)).toEqual([500, 500, 500, 500, 500, 500, 20, 20]);
+  // A moment after one was made, but not without end.
   writes++;
   let rested = 0;
   const often = () => {
     if (++rested <= 6 || rested === 10) writes++;
   };
-  expect(await told("7", often)).toEqual([500, 500, 500, 500, 500, 500, 20, 20, 20, 20]);
+  expect(await told("7", often)).toEqual([500, 500, 500, 500, 500, 500, 20, 20, 20, 20, 20]);
   writes++;
   rested = 0;
   const atLast = () => {

@@ -64,12 +64,14 @@ async function ownWritesOver(
     seen = writes();
     await rest(ownWritesQuietMs, signal);
   }
-  // They go on. A look takes a while, and shall not hold up a write: it comes right after one, as far from the next as can be.
+  // They go on. A look takes a while, and shall not hold up a write: it comes a moment after one, when what Consul does for that is done,
+  // and as far from the next as can be.
   const last = writes();
   const goesOn = last !== seen;
   for (let ms = 0; goesOn && writes() === last && ms < ownWritesQuietMs && !signal.aborted; ms += nextWriteMs) {
     await rest(nextWriteMs, signal);
   }
+  if (goesOn && writes() !== last) await rest(nextWriteMs, signal);
 }
 
 /** undefined: the token may not know. */
