@@ -59,7 +59,8 @@ export class ResponseParser {
 
   /** @throws {ResponseSyntaxError}; nothing can be read after it */
   push(bytes: Uint8Array): void {
-    let all: Buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // Sockets give Buffers, and asking bytes for their `buffer` is not free.
+    let all = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (this.#kept.length > 0) all = Buffer.concat([this.#kept, all]);
     this.#kept = nothing;
     for (let at = 0; at < all.length; ) {
