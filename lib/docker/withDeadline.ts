@@ -18,6 +18,7 @@ export async function withDeadline<T>(
   // First of all: what it sends goes out while the rest is made ready.
   const working = work(controller.signal);
   signal?.addEventListener("abort", stop, { once: true });
+  if (signal?.aborted) stop();
   const late = () => controller.abort(new DockerError("timeout", `${what}: no answer within ${ms} ms`));
   const timer = ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(late, ms);
   try {

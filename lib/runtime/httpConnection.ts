@@ -205,10 +205,12 @@ export function createHttpConnection(socket: TcpSocket, idle: () => void): HttpC
           throw request.signal.reason;
         }
         const nothing = { hasBytes: false, head: undefined, waiting: [], body: undefined };
-        answer = { ...nothing, request, resolve, reject };
+        const mine = { ...nothing, request, resolve, reject };
+        answer = mine;
         parser.expect(request.method);
+        // First of all: it is on its way while the rest is made ready.
         socket.write(request.bytes);
-        // It is on its way: what comes of it comes on a later turn.
+        if (answer !== mine) return;
         socket.hold(true);
         request.signal?.addEventListener("abort", onAbort, { once: true });
       });

@@ -69,7 +69,9 @@ export class Reconciler {
     if (!desired || !actual || !signal || signal.aborted || this.#listAttempts > 0) return;
     if (desired.entries.has(key) || actual.has(key) || this.#inFlight.has(key) || this.#failures.of(key)) return;
     if (this.#inFlight.size >= this.#options.concurrency) return;
+    // First of all: it is on its way while the rest is made ready.
     void this.#step({ kind: "register", entry }, signal);
+    if (this.#desired !== desired) return;
     this.#desired = { ...desired, entries: new Map(desired.entries).set(key, entry) };
     this.#open = undefined;
   }
