@@ -1,3 +1,5 @@
+import { waitFor } from "../../test/testbed/waitFor.ts";
+
 /** An entry of a Consul agent that a registrator wrote: HOST:CONTAINER:PORT. */
 export interface CatalogEntry {
   id: string;
@@ -19,7 +21,7 @@ export async function wipe(consulUrl: string): Promise<void> {
 
 /** When each container was first seen in the catalog, in ms since the epoch. */
 export interface Sightings {
-  /** @throws {Error} it was not seen within 10 s */
+  /** @throws {WaitTimeout} it was not seen within 10 s */
   of(container: string): Promise<number>;
 }
 
@@ -54,16 +56,8 @@ export function followCatalog(consulUrl: string, service: string, signal: AbortS
   };
   follow().catch((error: unknown) => console.error("the catalog is no longer followed", error));
   return {
-    async of(container) {
-      const late = Promise.withResolvers<never>();
-      const tooLate = () => late.reject(new Error(`${container} is not in the catalog after 10 s`));
-      const timer = setTimeout(tooLate, 10_000);
-      try {
-        return await Promise.race([sighting(container).promise, late.promise]);
-      } finally {
-        clearTimeout(timer);
-      }
-    },
+    // It looks once: that look lasts until the container is seen.
+    of: (container) => waitFor(() => sighting(container).promise, { what: `${container} in the catalog` }),
   };
 }
 

@@ -77,7 +77,7 @@ describe("instances and leaders", () => {
     expect(engine.instances("web")?.map(({ addr }) => addr)).toEqual([a.addr, b.addr]);
     const { rev } = engine.status();
     await engine.register("web", a);
-    await clock.advance(100);
+    await clock.advance(10);
     expect(engine.status().rev).toBe(rev);
   });
 
@@ -447,32 +447,41 @@ test("a leader that was named before it came, and goes: no later leadership has 
   expect(tokens).toEqual([...new Set(tokens)].sort((x, y) => x - y));
 });
 
+/** A daemon that sees nothing more of the store from `hold` on, until `gate` is resolved. */
+async function daemonBehind(options: EngineOptions = {}) {
+  const gate = Promise.withResolvers<void>();
+  let isHeld = false;
+  const late: Store = new Proxy(store, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target);
+      if (name === "watch") {
+        return async function* (...args: Parameters<Store["watch"]>) {
+          for await (const event of target.watch(...args)) {
+            if (isHeld) await gate.promise;
+            yield event;
+          }
+        };
+      }
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const other = await openEngine(late, { clock, ...options });
+  engines.push(other);
+  await waitFor(() => other.instances("web"), { what: "the service" });
+  await other.register("web", a); // by then it has its lease
+  await other.deregister("web", a.id);
+  const hold = () => {
+    isHeld = true;
+  };
+  return { other, gate, hold };
+}
+
 describe.each(["alone", "in a batch"])(
   "a registration, %s, of what another daemon has that ours has not seen yet",
   (how) => {
     test("keeps its state and its place", async () => {
-      const gate = Promise.withResolvers<void>();
-      let isHeld = false;
-      const late: Store = new Proxy(store, {
-        get(target, name) {
-          const value = Reflect.get(target, name, target);
-          if (name === "watch") {
-            return async function* (...args: Parameters<Store["watch"]>) {
-              for await (const event of target.watch(...args)) {
-                if (isHeld) await gate.promise;
-                yield event;
-              }
-            };
-          }
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-      const other = await openEngine(late, { clock });
-      engines.push(other);
-      await waitFor(() => other.instances("web"), { what: "the service" });
-      await other.register("web", a); // by then it has its lease
-      await other.deregister("web", a.id);
-      isHeld = true;
+      const { other, gate, hold } = await daemonBehind();
+      hold();
       const { events } = watch({ kinds: ["leader"] });
       await engine.register("web", b);
       await engine.register("web", c);
@@ -492,3 +501,20 @@ describe.each(["alone", "in a batch"])(
     });
   },
 );
+
+test("a batch of what another daemon has, and a store that shows nothing more: its rest waits once, not once for each lot", async () => {
+  const { other, gate, hold } = await daemonBehind({ writeTimeoutMs: 50 });
+  hold();
+  const all = Array.from({ length: 130 }, (_, i) => ({ service: "web", instance: instanceAt(`10.1.0.1:${i + 1}`) }));
+  await engine.registerAll(all);
+  const began = clock.now();
+  let ended: number | undefined;
+  const batch = other.registerAll(all).finally(() => {
+    ended = clock.now();
+  });
+  for (let turn = 0; turn < 100 && ended === undefined; turn++) await clock.advance(10);
+  gate.resolve();
+  expect(await batch).toEqual(all.map(() => expect.objectContaining({ code: "service_unavailable" })));
+  // The first lot's tries take 100 ms; three lots took 300.
+  expect((ended ?? Number.POSITIVE_INFINITY) - began).toBeLessThan(200);
+});
